@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { output } from './commands.mjs';
+import { countBrokers } from './kafka-protocol.mjs';
+import { java, kafkaLib } from './settings.mjs';
+
+/**
+ * One broker that is its own controller. Topics are not made by naming them: a test that misspells one fails.
+ *
+ * @param {{ heapMb?: number, properties?: Record<string, string> }} options properties of the broker to add or override
+ */
+export async function prepare({ port, directory }, { heapMb = 512, properties = {} }) {
+  const controllerPort = port + 1;
+  const settings = {
+    'process.roles': 'broker,controller',
+    'node.id': '1',
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'log.dirs': `${directory}/data`,
+    'auto.create.topics.enable': 'false',
+    // one broker: nothing can have more than one copy
+    'default.replication.factor': '1',
+    'offsets.topic.replication.factor': '1',
+    'transaction.state.log.replication.factor': '1',
+    'transaction.state.log.min.isr': '1',
+    'share.coordinator.state.topic.replication.factor': '1',
+    'share.coordinator.state.topic.min.isr': '1',
+    // small and quick to start
+    'offsets.topic.num.partitions': '1',
+    'transaction.state.log.num.partitions': '1',
+    'group.initial.rebalance.delay.ms': '0',
+    'num.network.threads': '2',
+    'num.io.threads': '2',
+    'log.cleaner.dedupe.buffer.size': '2097152',
+    'log.index.size.max.bytes': '1048576',
+    ...properties,
+  };
+  const file = `${directory}/server.properties`;
+  await writeFile(file, Object.entries(settings).map(([key, value]) => `${key}=${value}\n`).join(''));
+  const clusterId = randomBytes(16).toString('base64url');
+  const classPath = `${kafkaLib}/*`;
+  await output(java, ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', file]);
+  return {
+    addresses: { brokers: [`127.0.0.1:${port}`] },
+    command: [
+      java,
+      '-Xms256m',
+      `-Xmx${heapMb}m`,
+      '-XX:+UseSerialGC',
+      '-XX:TieredStopAtLevel=1',
+      '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+      '-cp',
+      classPath,
+      'kafka.Kafka',
+      file,
+    ],
+  };
+}
+
+export async function ready({ host, port }) {
+  return (await countBrokers(host, port)) > 0;
+}
