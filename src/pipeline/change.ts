@@ -60,6 +60,8 @@ export interface ChangeBatch {
   readonly partition: number;
   readonly changes: readonly Change[];
   readonly ticket: Ticket;
+  /** What the in-flight limit was charged for this batch; given back when it enters the fold. Operators carry it along. */
+  readonly load: { readonly bytes: number; readonly changes: number };
 }
 
 /** A record, or one row of it, that cannot be applied. It becomes a dead letter before the position may pass it. */

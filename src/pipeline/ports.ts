@@ -1,6 +1,6 @@
 import type { Observable, ObservableInput } from 'rxjs';
+import type { Change, RecordBatch, Rejection, Table } from './change.ts';
 import type { Anchor, PartitionLog } from './position.ts';
-import type { Change, Rejection, RecordBatch, Table } from './change.ts';
 
 /**
  * The ports of the pipeline. Adapters answer with any ObservableInput (a promise is one), so a marble test replaces a

@@ -1,3 +1,6 @@
+/** What a batch is charged until the position has passed it: its ticket and its places in queues. */
+const TICKET_BYTES = 512;
+
 /** Where the last record of a batch is and what it says: enough to see later that the log is still the same log. */
 export interface Anchor {
   readonly offset: number;
@@ -31,7 +34,8 @@ export class InFlight {
   add(bytes: number, changes: number): void {
     this.bytes += bytes;
     this.changes += changes;
-    if (bytes < 0 && this.waiting.size > 0 && this.hasRoom) for (const listener of [...this.waiting]) listener();
+    if ((bytes < 0 || changes < 0) && this.waiting.size > 0 && this.hasRoom)
+      for (const listener of [...this.waiting]) listener();
   }
 
   /** Calls back each time half of the limit is free again after a release. Returns the function that stops it. */
@@ -131,10 +135,13 @@ export class PartitionLog {
   private settledAnchor: Anchor | null = null;
   /** Offset after the last record admitted. */
   read: number;
+  private readonly inFlight: InFlight | null;
 
-  constructor(topic: string, partition: number, startOffset: number) {
+  /** `inFlight` is charged for each ticket the position has not passed, so a position that cannot move stays bounded too. */
+  constructor(topic: string, partition: number, startOffset: number, inFlight: InFlight | null = null) {
     this.topic = topic;
     this.partition = partition;
+    this.inFlight = inFlight;
     this.position = startOffset;
     this.read = startOffset;
   }
@@ -172,21 +179,28 @@ export class PartitionLog {
       anchor,
     });
     this.tickets.push(ticket);
+    this.inFlight?.add(TICKET_BYTES, 0);
     return ticket;
   }
 
+  /** Ends this assignment's claim: what is still unsettled is read again by whoever owns the partition next. */
   retire(): void {
+    if (!this.current) return;
     this.current = false;
+    this.inFlight?.add(-TICKET_BYTES * (this.tickets.length - this.head), 0);
   }
 
   /** Called by a ticket that became free. */
   settle(): void {
+    if (!this.current) return;
+    const before = this.head;
     while (this.tickets[this.head]?.isFree) {
       const ticket = this.tickets[this.head] as Ticket;
       this.position = ticket.nextOffset;
       this.settledAnchor = ticket.anchor ?? this.settledAnchor;
       this.head += 1;
     }
+    if (this.head > before) this.inFlight?.add(-TICKET_BYTES * (this.head - before), 0);
     if (this.head > 1024 && this.head * 2 > this.tickets.length) {
       this.tickets.splice(0, this.head);
       this.head = 0;

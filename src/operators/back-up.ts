@@ -1,0 +1,239 @@
+import {
+  concat,
+  defer,
+  EMPTY,
+  forkJoin,
+  ignoreElements,
+  Observable,
+  type OperatorFunction,
+  type SchedulerLike,
+  Subscription,
+} from 'rxjs';
+import { defaultIfEmpty } from 'rxjs/operators';
+import type { Change, ChangeBatch } from '../pipeline/change.ts';
+import { sizeOf } from '../pipeline/change.ts';
+import type { Report } from '../pipeline/events.ts';
+import type { JournalGap, Store } from '../pipeline/ports.ts';
+import type { InFlight } from '../pipeline/position.ts';
+import { type BackoffOptions, untilDone } from './backoff.ts';
+
+export interface BackUpOptions {
+  readonly store: Pick<Store, 'append' | 'recordGaps'>;
+  /** `all` journals every change; `none` only what must be durable. */
+  readonly changes: 'all' | 'none';
+  /** Deletes need a durable row before the position passes them (`deletes: hard`). */
+  readonly deletesMustBeDurable: boolean;
+  /** Changes gathered into one append at most while the one before is under way. Default 5000. */
+  readonly maxChanges?: number;
+  readonly backoff?: BackoffOptions;
+  readonly inFlight: InFlight;
+  readonly report: Report;
+  readonly scheduler: SchedulerLike;
+}
+
+/**
+ * Appends every change to the journal, in order, and passes batches on in the order they came. What arrives while an
+ * append is under way goes together into the next one.
+ *
+ * Delivery: a batch's ticket becomes journaled when its changes are. When the store fails, batches pass at once and are
+ * owed: as soon as the store answers, their deletes are appended, the rest is listed as a gap, and only then may the
+ * position pass. What is owed is charged to the in-flight limit, so the source pauses before memory runs out.
+ */
+export function backUp(options: BackUpOptions): OperatorFunction<ChangeBatch, ChangeBatch> {
+  return (batches) =>
+    new Observable((subscriber) => new Journaling(options, (batch) => subscriber.next(batch)).run(batches, subscriber));
+}
+
+interface Owed {
+  readonly batch: ChangeBatch;
+  readonly changes: readonly Change[];
+  readonly bytes: number;
+}
+
+class Journaling {
+  private readonly options: BackUpOptions;
+  private readonly emit: (batch: ChangeBatch) => void;
+  private readonly teardown = new Subscription();
+  private queue: ChangeBatch[] = [];
+  private owed: Owed[] = [];
+  private isAppending = false;
+  private isUp = true;
+  private isComplete = false;
+
+  constructor(options: BackUpOptions, emit: (batch: ChangeBatch) => void) {
+    this.options = options;
+    this.emit = emit;
+  }
+
+  run(batches: Observable<ChangeBatch>, subscriber: { error(error: unknown): void; complete(): void }): Subscription {
+    this.teardown.add(
+      batches.subscribe({
+        next: (batch) => {
+          this.queue.push(batch);
+          this.next(subscriber);
+        },
+        error: (error) => subscriber.error(error),
+        complete: () => {
+          this.isComplete = true;
+          this.next(subscriber);
+        },
+      }),
+    );
+    return this.teardown;
+  }
+
+  private next(subscriber: { complete(): void }): void {
+    while (!this.isAppending && this.queue.length > 0) {
+      const group = this.takeGroup();
+      if (!this.isUp) {
+        for (const batch of group) this.passOwed(batch);
+        continue;
+      }
+      this.isAppending = true;
+      const appends = [...byPartition(group).values()].map((some) => this.append(some));
+      this.teardown.add(
+        forkJoin(appends).subscribe(() => {
+          this.isAppending = false;
+          for (const batch of group) this.emit(batch);
+          this.next(subscriber);
+        }),
+      );
+    }
+    // What is owed at the end is read again: completing must not wait for a store that may stay away.
+    if (this.isComplete && !this.isAppending && this.queue.length === 0) subscriber.complete();
+  }
+
+  private takeGroup(): ChangeBatch[] {
+    const { maxChanges = 5000 } = this.options;
+    let changes = 0;
+    const end = this.queue.findIndex((batch, index) => {
+      changes += batch.changes.length;
+      return index > 0 && changes > maxChanges;
+    });
+    return this.queue.splice(0, end === -1 ? this.queue.length : end);
+  }
+
+  /** Emits once, when the batches of one partition are journaled or owed. Never errs. */
+  private append(batches: readonly ChangeBatch[]): Observable<null> {
+    const { report, scheduler, store } = this.options;
+    const [first] = batches;
+    const changes = batches.flatMap((batch) => this.toJournal(batch));
+    if (first === undefined || changes.length === 0) {
+      for (const batch of batches) batch.ticket.journaled();
+      return EMPTY.pipe(defaultIfEmpty(null));
+    }
+    const startedMs = scheduler.now();
+    return new Observable<null>((subscriber) =>
+      defer(() => store.append(first, changes))
+        .pipe(ignoreElements())
+        .subscribe({
+          complete: () => {
+            report({ type: 'journaled', changes: changes.length, ms: scheduler.now() - startedMs });
+            for (const batch of batches) batch.ticket.journaled();
+            subscriber.next(null);
+            subscriber.complete();
+          },
+          error: (error) => {
+            this.fail(error);
+            for (const batch of batches) this.owe(batch);
+            subscriber.next(null);
+            subscriber.complete();
+          },
+        }),
+    );
+  }
+
+  private toJournal(batch: ChangeBatch): readonly Change[] {
+    return this.options.changes === 'all' ? batch.changes : this.mustBeDurable(batch);
+  }
+
+  private mustBeDurable(batch: ChangeBatch): readonly Change[] {
+    return this.options.deletesMustBeDurable ? batch.changes.filter((change) => change.op === 'delete') : [];
+  }
+
+  private passOwed(batch: ChangeBatch): void {
+    if (this.toJournal(batch).length === 0) batch.ticket.journaled();
+    else this.owe(batch);
+    this.emit(batch);
+  }
+
+  private owe(batch: ChangeBatch): void {
+    const changes = this.mustBeDurable(batch);
+    const bytes = changes.reduce((sum, change) => sum + sizeOf(change), 0);
+    this.options.inFlight.add(bytes, 0);
+    this.owed.push({ batch, changes, bytes });
+  }
+
+  private fail(error: unknown): void {
+    if (!this.isUp) return;
+    const { backoff = { firstMs: 500, maxMs: 5000 }, report, scheduler } = this.options;
+    report({
+      type: 'dependency',
+      name: 'store',
+      isUp: false,
+      code: 'E4001',
+      detail: error instanceof Error ? error.message : '',
+    });
+    this.isUp = false;
+    const paid = untilDone(() => this.pay(), scheduler, backoff);
+    this.teardown.add(
+      paid.subscribe({
+        complete: () => {
+          this.isUp = true;
+          report({ type: 'dependency', name: 'store', isUp: true, code: '', detail: '' });
+        },
+      }),
+    );
+  }
+
+  /** Pays what is owed now, and again what came meanwhile; completes when nothing is. */
+  private pay(): Observable<never> {
+    const { inFlight, report, store } = this.options;
+    const owed = [...this.owed].filter(({ batch }) => batch.ticket.isLive);
+    const appends = [...byPartition(owed.map((one) => one.batch)).values()].flatMap((batches) => {
+      const changes = batches.flatMap((batch) => this.mustBeDurable(batch));
+      return changes.length === 0 || batches[0] === undefined
+        ? []
+        : [defer(() => store.append(batches[0] as ChangeBatch, changes))];
+    });
+    const gaps = this.options.changes === 'all' ? gapsOf(owed.map((one) => one.batch)) : [];
+    const listed = gaps.length === 0 ? EMPTY : defer(() => store.recordGaps(gaps));
+    const count = this.owed.length;
+    const settle = defer(() => {
+      for (const { batch, bytes } of this.owed.splice(0, count)) {
+        inFlight.add(-bytes, 0);
+        batch.ticket.journaled();
+      }
+      for (const { topic, partition, from, to } of gaps) report({ type: 'journal-gap', topic, partition, from, to });
+      return this.owed.length > 0 ? this.pay() : EMPTY;
+    });
+    return concat(...appends, listed, settle).pipe(ignoreElements());
+  }
+}
+
+function byPartition(batches: readonly ChangeBatch[]): Map<string, ChangeBatch[]> {
+  const groups = new Map<string, ChangeBatch[]>();
+  for (const batch of batches) {
+    const name = `${batch.topic}/${batch.partition}`;
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [batch]);
+    else group.push(batch);
+  }
+  return groups;
+}
+
+/** One gap for each run of adjoining batches of a partition. */
+function gapsOf(batches: readonly ChangeBatch[]): JournalGap[] {
+  const gaps: JournalGap[] = [];
+  for (const group of byPartition(batches).values()) {
+    let open: { topic: string; partition: number; from: number; to: number; reason: string } | null = null;
+    for (const { topic, partition, ticket } of group) {
+      if (open !== null && ticket.firstOffset <= open.to + 1) open.to = ticket.nextOffset - 1;
+      else {
+        open = { topic, partition, from: ticket.firstOffset, to: ticket.nextOffset - 1, reason: 'store-unreachable' };
+        gaps.push(open);
+      }
+    }
+  }
+  return gaps;
+}

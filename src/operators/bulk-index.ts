@@ -1,0 +1,264 @@
+import {
+  concat,
+  defer,
+  EMPTY,
+  Observable,
+  type ObservableInput,
+  type OperatorFunction,
+  of,
+  type SchedulerLike,
+  Subscription,
+  timer,
+} from 'rxjs';
+import { catchError, finalize, ignoreElements, last, mergeMap } from 'rxjs/operators';
+import type { Table } from '../pipeline/change.ts';
+import type { Report } from '../pipeline/events.ts';
+import type { IndexSink, IndexWrite, Outcome } from '../pipeline/ports.ts';
+import { type BackoffOptions, backoffMs } from './backoff.ts';
+import type { Entry } from './fold.ts';
+import type { DedupedBatch } from './latest-per-key.ts';
+import { groupOutcomes, type OutcomeGroups, UNKNOWN } from './outcome-groups.ts';
+
+export interface BulkIndexOptions {
+  readonly index: Pick<IndexSink, 'write'>;
+  /** Requests in flight at most. Halved when the index is overloaded, then grown by one every 20 batches that were not. */
+  readonly slots: number;
+  /** Attempts of one document before its slot is given to others, the first included. */
+  readonly maxAttempts: number;
+  /** How long an index that takes nothing is left alone, milliseconds. */
+  readonly holdMs: number;
+  readonly backoff?: BackoffOptions;
+  /** Says why this table must not be written to this index (null: it may). Asked before each batch; the answer may be remembered. */
+  readonly admit?: (batch: DedupedBatch) => ObservableInput<string | null>;
+  readonly report: Report;
+  readonly scheduler: SchedulerLike;
+}
+
+/** What one request settled: its batch may appear again with others. */
+export interface IndexedBatch {
+  readonly batch: DedupedBatch;
+  readonly table: Table;
+  readonly delivered: readonly Entry[];
+  readonly rejected: readonly { readonly entry: Entry; readonly errorType: string; readonly detail: string }[];
+  readonly startedMs: number;
+  readonly endedMs: number;
+}
+
+/**
+ * Writes due batches to the index, several at a time, and emits what each request settled. A document that fails for now
+ * is sent again in its slot, with back-off and jitter, unless a newer change of its key has come; after `maxAttempts` it
+ * rejoins the fold. An index that takes nothing is held and its documents rejoin at once; other indexes go on.
+ *
+ * Delivery: every entry of every batch is emitted as delivered or rejected, given back, or joined to its successor.
+ */
+export function bulkIndex(options: BulkIndexOptions): OperatorFunction<Observable<DedupedBatch>, IndexedBatch> {
+  return (due) =>
+    new Observable((subscriber) => {
+      const slots = new Slots(options.slots);
+      return due.pipe(takeSlots(slots, (batch) => new Delivery(options, slots, batch).run())).subscribe(subscriber);
+    });
+}
+
+/** How many batches may be in flight now. */
+class Slots {
+  limit: number;
+  private readonly most: number;
+  private calm = 0;
+
+  constructor(most: number) {
+    this.limit = most;
+    this.most = most;
+  }
+
+  overloaded(): void {
+    this.limit = Math.max(1, Math.floor(this.limit / 2));
+    this.calm = 0;
+  }
+
+  fine(): void {
+    this.calm += 1;
+    if (this.calm < 20 || this.limit === this.most) return;
+    this.limit += 1;
+    this.calm = 0;
+  }
+}
+
+/** mergeMap whose concurrency may change while it runs. Its queue holds what `latestPerKey` offers: one at most. */
+function takeSlots<R>(
+  slots: Slots,
+  deliver: (batch: DedupedBatch) => Observable<R>,
+): OperatorFunction<Observable<DedupedBatch>, R> {
+  return (due) =>
+    new Observable((subscriber) => {
+      const waiting: Observable<DedupedBatch>[] = [];
+      const teardown = new Subscription();
+      let active = 0;
+      let isComplete = false;
+      const next = (): void => {
+        while (active < slots.limit && waiting.length > 0) {
+          const offered = waiting.shift() as Observable<DedupedBatch>;
+          active += 1;
+          const delivery = offered.pipe(
+            mergeMap(deliver),
+            finalize(() => {
+              active -= 1;
+            }),
+          );
+          const subscription = delivery.subscribe({
+            next: (value) => subscriber.next(value),
+            error: (error) => subscriber.error(error),
+          });
+          teardown.add(subscription);
+          // Runs after finalize, when the slot is really free.
+          subscription.add(next);
+        }
+        if (isComplete && active === 0 && waiting.length === 0) subscriber.complete();
+      };
+      teardown.add(
+        due.subscribe({
+          next: (offered) => {
+            waiting.push(offered);
+            next();
+          },
+          error: (error) => subscriber.error(error),
+          complete: () => {
+            isComplete = true;
+            next();
+          },
+        }),
+      );
+      return teardown;
+    });
+}
+
+/** The way of one batch through its slot. */
+class Delivery {
+  private readonly options: BulkIndexOptions;
+  private readonly slots: Slots;
+  private readonly batch: DedupedBatch;
+  private progressed = false;
+
+  constructor(options: BulkIndexOptions, slots: Slots, batch: DedupedBatch) {
+    this.options = options;
+    this.slots = slots;
+    this.batch = batch;
+  }
+
+  run(): Observable<IndexedBatch> {
+    const { admit, holdMs, report } = this.options;
+    const { batch } = this;
+    const refusal =
+      admit === undefined ? of(null) : defer(() => admit(batch)).pipe(catchError(() => of('pairing-unknown')));
+    return refusal.pipe(
+      mergeMap((reason) => {
+        if (reason === null) return this.send(batch.entries, 1);
+        report({ type: 'held', table: batch.table, errorType: reason, forMs: holdMs });
+        batch.hold(batch.table, holdMs);
+        batch.giveBack(batch.entries);
+        return EMPTY;
+      }),
+      finalize(() => batch.finish(this.progressed)),
+    );
+  }
+
+  private send(candidates: readonly Entry[], attempt: number): Observable<IndexedBatch> {
+    const entries = attempt === 1 ? candidates : this.batch.joinSuperseded(candidates);
+    if (entries.length < candidates.length) {
+      this.options.report({ type: 'superseded-in-flight', keys: candidates.length - entries.length });
+    }
+    if (entries.length === 0) return EMPTY;
+    const { index, scheduler } = this.options;
+    const startedMs = scheduler.now();
+    return defer(() => index.write(entries.map(writeOf))).pipe(
+      last(),
+      catchError(() => of(entries.map(() => UNKNOWN))),
+      mergeMap((outcomes) => this.conclude(entries, outcomes, attempt, startedMs)),
+    );
+  }
+
+  private conclude(
+    entries: readonly Entry[],
+    outcomes: readonly Outcome[],
+    attempt: number,
+    startedMs: number,
+  ): Observable<IndexedBatch> {
+    const { batch, options } = this;
+    const { delivered, conflicts, rejected, halves, held, hold, failed, failure } = groupOutcomes(entries, outcomes);
+    const endedMs = options.scheduler.now();
+    options.report({
+      type: 'bulk',
+      table: batch.table,
+      documents: entries.length,
+      ms: endedMs - startedMs,
+      done: delivered.length,
+      conflicts,
+      retries: failed.length,
+      held: held.length,
+      rejected: rejected.length,
+    });
+    if (failure.isOverload) this.slots.overloaded();
+    else this.slots.fine();
+    if (hold !== null) this.holdIndex(held, hold);
+    const isSettled = delivered.length + rejected.length > 0;
+    this.progressed ||= isSettled;
+    return concat(
+      isSettled ? of({ batch, table: batch.table, delivered, rejected, startedMs, endedMs }) : EMPTY,
+      this.sendHalves(halves, attempt),
+      this.sendAgain(failed, failure, attempt),
+    );
+  }
+
+  private holdIndex(
+    entries: readonly Entry[],
+    { scope, errorType }: { scope: 'index' | 'all'; errorType: string },
+  ): void {
+    const table = scope === 'all' ? null : this.batch.table;
+    this.options.report({ type: 'held', table, errorType, forMs: this.options.holdMs });
+    this.batch.hold(table, this.options.holdMs);
+    this.batch.giveBack(entries);
+  }
+
+  private sendHalves(entries: readonly Entry[], attempt: number): Observable<IndexedBatch> {
+    if (entries.length === 0) return EMPTY;
+    const middle = Math.ceil(entries.length / 2);
+    return concat(
+      defer(() => this.send(entries.slice(0, middle), attempt)),
+      defer(() => (middle < entries.length ? this.send(entries.slice(middle), attempt) : EMPTY)),
+    );
+  }
+
+  /** Waits in the slot, so that a failing index is not asked faster, then sends what is still ours or gives it back. */
+  private sendAgain(
+    entries: readonly Entry[],
+    failure: OutcomeGroups['failure'],
+    attempt: number,
+  ): Observable<IndexedBatch> {
+    if (entries.length === 0) return EMPTY;
+    const { backoff, maxAttempts, report, scheduler } = this.options;
+    const waitMs = Math.max(backoffMs(attempt, backoff), failure.retryAfterMs);
+    report({
+      type: 'retrying',
+      table: this.batch.table,
+      errorType: failure.errorType,
+      keys: entries.length,
+      attempt,
+      waitMs,
+    });
+    const wait = timer(waitMs, scheduler).pipe(ignoreElements());
+    const then = defer(() => {
+      if (attempt < maxAttempts) return this.send(entries, attempt + 1);
+      this.batch.giveBack(entries);
+      return EMPTY;
+    });
+    return concat(wait, then);
+  }
+}
+
+function writeOf({ change }: Entry): IndexWrite {
+  return {
+    table: change.table,
+    key: change.key,
+    version: change.version,
+    document: change.op === 'upsert' ? change.document : null,
+  };
+}

@@ -1,0 +1,191 @@
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  finalize,
+  forkJoin,
+  ignoreElements,
+  mergeMap,
+  type Observable,
+  type ObservableInput,
+  type OperatorFunction,
+  of,
+  type SchedulerLike,
+  Subscription,
+} from 'rxjs';
+import type { Change, Rejection } from '../pipeline/change.ts';
+import type { Report } from '../pipeline/events.ts';
+import type { OwedKeys } from '../pipeline/owed-keys.ts';
+import type { ChangeBuffer, KeyVersion, MonitorRow, Partition, Store } from '../pipeline/ports.ts';
+import { untilDone } from './backoff.ts';
+import type { IndexedBatch } from './bulk-index.ts';
+import type { Entry } from './fold.ts';
+
+export interface SettleOptions {
+  readonly store: Pick<Store, 'unpark' | 'closeLetters' | 'writeLetters' | 'addMonitorRows'>;
+  readonly buffer: Pick<ChangeBuffer, 'remove'>;
+  /** Which keys may be parked, and which may have open letters. */
+  readonly parked: OwedKeys;
+  readonly letters: OwedKeys;
+  readonly report: Report;
+  readonly scheduler: SchedulerLike;
+}
+
+/**
+ * Ends the life of what the index took or refused: rejected documents become dead letters, parked bodies and open letters
+ * of settled keys are closed, and then the tickets are released, so that the position may pass. The buffer's entry is
+ * removed unless it is newer, and a `sync_monitor` row written; neither is waited for.
+ *
+ * Delivery: tickets are released only after everything that must be durable is. Those calls are repeated until they
+ * succeed; meanwhile other batches settle.
+ */
+export function settle(options: SettleOptions): OperatorFunction<IndexedBatch, IndexedBatch> {
+  return (indexed) =>
+    defer(() => {
+      const aside = new Subscription();
+      return indexed.pipe(
+        mergeMap((batch) => settleBatch(options, batch, aside)),
+        finalize(() => aside.unsubscribe()),
+      );
+    });
+}
+
+function settleBatch(options: SettleOptions, indexed: IndexedBatch, aside: Subscription): Observable<IndexedBatch> {
+  const { report, scheduler } = options;
+  const entries = [...indexed.delivered, ...indexed.rejected.map(({ entry }) => entry)];
+  const durable = mustBeDurable(options, indexed, entries).map((call) =>
+    untilDone(call, scheduler).pipe(ignoreElements()),
+  );
+  const done = defer(() => {
+    report(settledEvent(indexed, scheduler.now()));
+    indexed.batch.settle(entries);
+    const removed = defer(() => options.buffer.remove(entries.map((entry) => versionOfEntry(entry))));
+    const monitored = defer(() => options.store.addMonitorRows([monitorRow(indexed)]));
+    for (const call of [removed, monitored]) aside.add(call.pipe(catchError(() => EMPTY)).subscribe());
+    return of(indexed);
+  });
+  return durable.length === 0 ? done : concat(forkJoin(durable).pipe(ignoreElements()), done);
+}
+
+/** The calls that must have succeeded before the tickets are released; none at all for most batches. */
+function mustBeDurable(
+  options: SettleOptions,
+  indexed: IndexedBatch,
+  entries: readonly Entry[],
+): (() => ObservableInput<unknown>)[] {
+  const { letters, parked, report, store } = options;
+  const calls: (() => ObservableInput<unknown>)[] = [];
+  if (indexed.rejected.length > 0) {
+    const rejections = indexed.rejected.map(rejectionOf);
+    for (const rejection of rejections) letters.add(rejection, keyVersionOf(rejection));
+    for (const { errorType } of indexed.rejected)
+      report({ type: 'dead-lettered', reason: errorType, table: indexed.table.qualified, count: 1 });
+    calls.push(() => store.writeLetters(rejections));
+  }
+  calls.push(...tellStore(parked, entries, (keys) => store.unpark(keys), true));
+  calls.push(...tellStore(letters, indexed.delivered, (keys) => store.closeLetters(keys), false));
+  return calls;
+}
+
+/** One call for the settled keys that the store may owe something, and none when it owes nothing. */
+function tellStore(
+  owed: OwedKeys,
+  entries: readonly Entry[],
+  call: (keys: readonly KeyVersion[]) => ObservableInput<unknown>,
+  isParked: boolean,
+): (() => ObservableInput<unknown>)[] {
+  const told = entries.filter(
+    (entry) =>
+      (isParked && entry.parkedVersion > 0) || owed.mayOwe(placeOfEntry(entry), entry.change.table, entry.change.key),
+  );
+  if (told.length === 0) return [];
+  const keys = told.map(versionOfEntry);
+  return [
+    () =>
+      concat(
+        defer(() => call(keys)),
+        defer(() => {
+          for (const entry of told) owed.told(placeOfEntry(entry), [versionOfEntry(entry)]);
+          return EMPTY;
+        }),
+      ),
+  ];
+}
+
+/** Where the key's life is in the log. An entry has a ticket until it is settled. */
+function placeOfEntry(entry: Entry): Partition {
+  const [ticket] = entry.tickets;
+  if (ticket === undefined) throw new Error('an entry was settled twice');
+  return ticket;
+}
+
+function versionOfEntry({ change }: Entry): KeyVersion {
+  return { table: change.table, key: change.key, version: change.version };
+}
+
+function keyVersionOf(rejection: Rejection & { change: Change }): KeyVersion {
+  return { table: rejection.change.table, key: rejection.change.key, version: rejection.version };
+}
+
+function rejectionOf({ entry, errorType, detail }: IndexedBatch['rejected'][number]): Rejection & { change: Change } {
+  const { change } = entry;
+  const { topic, partition } = placeOfEntry(entry);
+  return {
+    reason: errorType,
+    detail,
+    topic,
+    partition,
+    offset: change.offset,
+    version: change.version,
+    table: change.table,
+    key: change.key,
+    op: change.op,
+    body: cut(change.document),
+    change,
+  };
+}
+
+/** At most 64 KiB of UTF-8, never half a character. */
+function cut(text: string): string {
+  const limit = 64 << 10;
+  if (text.length * 3 <= limit || Buffer.byteLength(text) <= limit) return text;
+  const bytes = Buffer.from(text).subarray(0, limit);
+  return new TextDecoder().decode(bytes, { stream: true });
+}
+
+function monitorRow({ batch, table, delivered, rejected, startedMs, endedMs }: IndexedBatch): MonitorRow {
+  const [first] = rejected;
+  return {
+    table,
+    batchId: batch.id,
+    syncCount: delivered.length + rejected.length,
+    successCount: delivered.length,
+    failureCount: rejected.length,
+    startMs: startedMs,
+    endMs: endedMs,
+    status: first === undefined ? 'SUCCESS' : delivered.length > 0 ? 'PARTIAL' : 'FAILED',
+    errorMessage: first === undefined ? null : `${first.errorType}: see dead_letters`,
+  };
+}
+
+function settledEvent(indexed: IndexedBatch, atMs: number): Parameters<Report>[0] {
+  let oldestTimestampMs = Number.POSITIVE_INFINITY;
+  let newestTimestampMs = 0;
+  let deletes = 0;
+  for (const { change } of indexed.delivered) {
+    oldestTimestampMs = Math.min(oldestTimestampMs, change.timestampMs);
+    newestTimestampMs = Math.max(newestTimestampMs, change.timestampMs);
+    if (change.op === 'delete') deletes += 1;
+  }
+  return {
+    type: 'settled',
+    table: indexed.table,
+    upserts: indexed.delivered.length - deletes,
+    deletes,
+    rejected: indexed.rejected.length,
+    oldestTimestampMs,
+    newestTimestampMs,
+    atMs,
+  };
+}

@@ -1,0 +1,85 @@
+import {
+  catchError,
+  concatMap,
+  defer,
+  endWith,
+  finalize,
+  ignoreElements,
+  type Observable,
+  type OperatorFunction,
+  of,
+  type SchedulerLike,
+  Subscription,
+  tap,
+} from 'rxjs';
+import type { ChangeBatch } from '../pipeline/change.ts';
+import type { Report } from '../pipeline/events.ts';
+import type { ChangeBuffer } from '../pipeline/ports.ts';
+import { newestPerKey } from './fold.ts';
+
+export interface UpsertBufferOptions {
+  readonly buffer: Pick<ChangeBuffer, 'upsert'>;
+  /** While the buffer is unreachable, one batch is tried beside the stream every so often. Milliseconds, 2000 by default. */
+  readonly probeMs?: number;
+  readonly report: Report;
+  readonly scheduler: SchedulerLike;
+}
+
+/**
+ * Stores the newest change of each row in the buffer and passes the batch on when it is there.
+ *
+ * Delivery: none depends on it. When the buffer fails, batches pass at once and are not stored; a probe beside the stream
+ * finds out when it is back. So an unreachable buffer costs the stream one time-out, once.
+ */
+export function upsertBuffer(options: UpsertBufferOptions): OperatorFunction<ChangeBatch, ChangeBatch> {
+  const { buffer, probeMs = 2000, report, scheduler } = options;
+  return (batches) =>
+    defer(() => {
+      let isUp = true;
+      let nextProbeMs = 0;
+      const probe = new Subscription();
+
+      const upsert = (batch: ChangeBatch): Observable<never> => {
+        const startedMs = scheduler.now();
+        const changes = newestPerKey(batch.changes);
+        return defer(() => buffer.upsert(changes)).pipe(
+          ignoreElements(),
+          tap({
+            complete: () => {
+              if (!isUp) report({ type: 'dependency', name: 'buffer', isUp: true, code: '', detail: '' });
+              isUp = true;
+              report({ type: 'buffered', changes: changes.length, ms: scheduler.now() - startedMs });
+            },
+            error: (error) => {
+              if (isUp)
+                report({ type: 'dependency', name: 'buffer', isUp: false, code: 'E5001', detail: nameOf(error) });
+              isUp = false;
+              nextProbeMs = scheduler.now() + probeMs;
+            },
+          }),
+        );
+      };
+
+      return batches.pipe(
+        concatMap((batch) => {
+          if (batch.changes.length === 0) return of(batch);
+          if (isUp) {
+            return upsert(batch).pipe(
+              endWith(batch),
+              catchError(() => of(batch)),
+            );
+          }
+          if (scheduler.now() >= nextProbeMs) {
+            nextProbeMs = Number.POSITIVE_INFINITY; // one probe at a time; its failure sets the next
+            probe.add(upsert(batch).subscribe({ error: () => undefined }));
+          }
+          return of(batch);
+        }),
+        finalize(() => probe.unsubscribe()),
+      );
+    });
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
