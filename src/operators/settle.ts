@@ -14,7 +14,7 @@ import {
   type SchedulerLike,
   Subscription,
 } from 'rxjs';
-import type { Change, Rejection } from '../pipeline/change.ts';
+import type { Rejection } from '../pipeline/change.ts';
 import type { Report } from '../pipeline/events.ts';
 import type { OwedKeys } from '../pipeline/owed-keys.ts';
 import type { ChangeBuffer, KeyVersion, MonitorRow, Partition, Store } from '../pipeline/ports.ts';
@@ -78,9 +78,10 @@ function mustBeDurable(
   const calls: (() => ObservableInput<unknown>)[] = [];
   if (indexed.rejected.length > 0) {
     const rejections = indexed.rejected.map(rejectionOf);
-    for (const rejection of rejections) letters.add(rejection, keyVersionOf(rejection));
-    for (const { errorType } of indexed.rejected)
+    for (const { entry, errorType } of indexed.rejected) {
+      letters.add(placeOfEntry(entry), versionOfEntry(entry));
       report({ type: 'dead-lettered', reason: errorType, table: indexed.table.qualified, count: 1 });
+    }
     calls.push(() => store.writeLetters(rejections));
   }
   calls.push(...tellStore(parked, entries, (keys) => store.unpark(keys), true));
@@ -124,26 +125,10 @@ function versionOfEntry({ change }: Entry): KeyVersion {
   return { table: change.table, key: change.key, version: change.version };
 }
 
-function keyVersionOf(rejection: Rejection & { change: Change }): KeyVersion {
-  return { table: rejection.change.table, key: rejection.change.key, version: rejection.version };
-}
-
-function rejectionOf({ entry, errorType, detail }: IndexedBatch['rejected'][number]): Rejection & { change: Change } {
-  const { change } = entry;
+function rejectionOf({ entry, errorType, detail }: IndexedBatch['rejected'][number]): Rejection {
+  const { table, key, op, offset, version, document } = entry.change;
   const { topic, partition } = placeOfEntry(entry);
-  return {
-    reason: errorType,
-    detail,
-    topic,
-    partition,
-    offset: change.offset,
-    version: change.version,
-    table: change.table,
-    key: change.key,
-    op: change.op,
-    body: cut(change.document),
-    change,
-  };
+  return { reason: errorType, detail, topic, partition, offset, version, table, key, op, body: cut(document) };
 }
 
 /** At most 64 KiB of UTF-8, never half a character. */
