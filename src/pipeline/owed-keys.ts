@@ -6,7 +6,7 @@ import type { KeyVersion, Partition } from './ports.ts';
  * few are known; `unknown` (every key must be told) until a count has said otherwise, and beyond the bound.
  */
 export class OwedKeys {
-  private readonly partitions = new Map<string, Map<string, number> | 'unknown'>();
+  private readonly partitions = new Map<string, Owed>();
   private readonly maxKeys: number;
 
   /** `maxKeys`: keys remembered per partition, 10,000 by default; about 100 bytes each. */
@@ -16,38 +16,61 @@ export class OwedKeys {
 
   /** The store may hold anything of this partition: said at each assignment, until counted. */
   forget(partition: Partition): void {
-    this.partitions.set(nameOf(partition), 'unknown');
+    this.owed(partition).versions = null;
   }
 
-  /** The store holds nothing of this partition. */
-  none(partition: Partition): void {
-    this.partitions.set(nameOf(partition), new Map());
+  isUnknown(partition: Partition): boolean {
+    return this.owed(partition).versions === null;
+  }
+
+  /** Taken before the store is asked whether it holds anything, and given to `none` with the answer. */
+  mark(partition: Partition): number {
+    return this.owed(partition).added;
+  }
+
+  /** The store holds nothing of this partition. Ignored when something was added since the mark was taken. */
+  none(partition: Partition, mark: number): void {
+    const owed = this.owed(partition);
+    if (owed.added === mark) owed.versions = new Map();
   }
 
   add(partition: Partition, { table, key, version }: KeyVersion): void {
-    const known = this.partitions.get(nameOf(partition));
-    if (known === undefined || known === 'unknown') return;
+    const owed = this.owed(partition);
+    owed.added += 1;
+    if (owed.versions === null) return;
     const name = `${table.index}\n${key}`;
-    known.set(name, Math.max(version, known.get(name) ?? 0));
-    if (known.size > this.maxKeys) this.partitions.set(nameOf(partition), 'unknown');
+    owed.versions.set(name, Math.max(version, owed.versions.get(name) ?? 0));
+    if (owed.versions.size > this.maxKeys) owed.versions = null;
   }
 
   mayOwe(partition: Partition, table: Table, key: string): boolean {
-    const known = this.partitions.get(nameOf(partition));
-    return known === undefined || known === 'unknown' || known.has(`${table.index}\n${key}`);
+    const { versions } = this.owed(partition);
+    return versions === null || (versions.size > 0 && versions.has(`${table.index}\n${key}`));
   }
 
   /** The store was told that these versions are settled. A key that owes a newer one goes on owing it. */
   told(partition: Partition, keys: readonly KeyVersion[]): void {
-    const known = this.partitions.get(nameOf(partition));
-    if (known === undefined || known === 'unknown') return;
+    const { versions } = this.owed(partition);
+    if (versions === null) return;
     for (const { table, key, version } of keys) {
       const name = `${table.index}\n${key}`;
-      if ((known.get(name) ?? 0) <= version) known.delete(name);
+      if ((versions.get(name) ?? 0) <= version) versions.delete(name);
     }
+  }
+
+  private owed({ topic, partition }: Partition): Owed {
+    const name = `${topic}/${partition}`;
+    let owed = this.partitions.get(name);
+    if (owed === undefined) {
+      owed = { versions: null, added: 0 };
+      this.partitions.set(name, owed);
+    }
+    return owed;
   }
 }
 
-function nameOf({ topic, partition }: Partition): string {
-  return `${topic}/${partition}`;
+/** `versions` null: unknown. */
+interface Owed {
+  versions: Map<string, number> | null;
+  added: number;
 }

@@ -1,0 +1,182 @@
+import {
+  concat,
+  concatMap,
+  defer,
+  EMPTY,
+  from,
+  interval,
+  Observable,
+  type SchedulerLike,
+  startWith,
+  switchMap,
+  takeUntil,
+} from 'rxjs';
+import { untilDone } from '../operators/backoff.ts';
+import type { Change, ChangeBatch } from './change.ts';
+import { sizeOf } from './change.ts';
+import type { Report } from './events.ts';
+import type { OwedKeys } from './owed-keys.ts';
+import type { Assignment, Partition, Store } from './ports.ts';
+import { type InFlight, Ticket } from './position.ts';
+
+export interface RecoveryOptions {
+  readonly store: Pick<Store, 'parked' | 'parkedCount' | 'letterCount' | 'redrives' | 'setLetterState'>;
+  readonly assignments: Observable<Assignment>;
+  /** When this emits, recovery ends: what is still parked stays parked. */
+  readonly until: Observable<unknown>;
+  readonly parked: OwedKeys;
+  readonly letters: OwedKeys;
+  /** Sweeps wait while the index takes nothing: reading pages would only push back-offs up. */
+  readonly isIndexUp: () => boolean;
+  /** Time between sweeps, milliseconds. */
+  readonly sweepMs: number;
+  /** Bounds of one page. */
+  readonly page: { readonly keys: number; readonly bytes: number };
+  readonly inFlight: InFlight;
+  readonly report: Report;
+  readonly scheduler: SchedulerLike;
+}
+
+/**
+ * The keys that the store still owes the index: all of them at every assignment, then those whose back-off has passed,
+ * sweep after sweep, together with the letters somebody asked to send again. A page is one batch under a ticket of its
+ * own; the next page is read when every key of it is settled, superseded by the live stream, or let go.
+ *
+ * Delivery: the keys are durable in the store until something as new is settled, so nothing here can lose them. When the
+ * store is unreachable recovery waits; live changes do not.
+ */
+export function recovered(options: RecoveryOptions): Observable<ChangeBatch> {
+  const { assignments, scheduler, sweepMs, until } = options;
+  return assignments.pipe(
+    switchMap(({ partitions }) => {
+      for (const partition of partitions) {
+        options.parked.forget(partition);
+        options.letters.forget(partition);
+      }
+      const all = from(partitions).pipe(concatMap((partition) => recoverPartition(options, partition, false)));
+      const sweeps = interval(sweepMs, scheduler).pipe(
+        startWith(0),
+        // A sweep that takes longer than the interval is not overtaken by the next: concatMap below keeps one at most waiting.
+        concatMap(() => (options.isIndexUp() ? from(partitions) : EMPTY)),
+        concatMap((partition) => recoverPartition(options, partition, true)),
+      );
+      return concat(all, sweeps);
+    }),
+    takeUntil(until),
+  );
+}
+
+function recoverPartition(options: RecoveryOptions, partition: Partition, onlyDue: boolean): Observable<ChangeBatch> {
+  return concat(
+    defer(() => count(options, partition)),
+    defer(() => pages(options, partition, onlyDue, null, 0)),
+    defer(() => redriven(options, partition)),
+  );
+}
+
+/** Finds out whether the store owes this partition anything at all; if not, settling need not ask it. */
+function count({ letters, parked, scheduler, store }: RecoveryOptions, partition: Partition): Observable<never> {
+  const questions = [
+    { owed: parked, ask: () => store.parkedCount(partition) },
+    { owed: letters, ask: () => store.letterCount(partition) },
+  ].filter(({ owed }) => owed.isUnknown(partition));
+  return from(questions).pipe(
+    concatMap(({ owed, ask }) => {
+      const mark = owed.mark(partition);
+      return untilDone(ask, scheduler).pipe(
+        concatMap((owing) => {
+          if (owing === 0) owed.none(partition, mark);
+          return EMPTY;
+        }),
+      );
+    }),
+  );
+}
+
+function pages(
+  options: RecoveryOptions,
+  partition: Partition,
+  onlyDue: boolean,
+  cursor: string | null,
+  before: number,
+): Observable<ChangeBatch> {
+  const { page, report, scheduler, store } = options;
+  const read = untilDone(
+    () => store.parked(partition, { cursor, limit: page.keys, maxBytes: page.bytes, nowMs: scheduler.now(), onlyDue }),
+    scheduler,
+  );
+  return read.pipe(
+    concatMap(({ keys, cursor: next }) => {
+      const recoveredKeys = before + keys.length;
+      if (keys.length > 0) {
+        report({
+          type: 'recovered',
+          topic: partition.topic,
+          partition: partition.partition,
+          keys: keys.length,
+          left: next === null ? 0 : null,
+        });
+      }
+      return concat(
+        pageOf(
+          options,
+          partition,
+          keys.map(({ change }) => change),
+        ),
+        defer(() => (next === null ? EMPTY : pages(options, partition, onlyDue, next, recoveredKeys))),
+      );
+    }),
+  );
+}
+
+/** Emits one batch and completes when its ticket is free. */
+function pageOf(
+  { inFlight }: RecoveryOptions,
+  { topic, partition }: Partition,
+  changes: readonly Change[],
+): Observable<ChangeBatch> {
+  if (changes.length === 0) return EMPTY;
+  return new Observable((subscriber) => {
+    const offsets = changes.map((change) => change.offset);
+    const ticket = new Ticket({
+      log: null,
+      topic,
+      partition,
+      firstOffset: Math.min(...offsets),
+      nextOffset: Math.max(...offsets) + 1,
+      anchor: null,
+      onFree: () => subscriber.complete(),
+    });
+    const load = { bytes: changes.reduce((sum, change) => sum + sizeOf(change), 0), changes: changes.length };
+    inFlight.add(load.bytes, load.changes);
+    subscriber.next({ topic, partition, changes, ticket, load });
+  });
+}
+
+/**
+ * Letters marked for redrive. They are put back to `open` before they are sent: delivery closes them, a second rejection
+ * leaves them as they are. Those a newer change has overtaken are closed; those that hold no change stay open.
+ */
+function redriven(options: RecoveryOptions, partition: Partition): Observable<ChangeBatch> {
+  const { letters, report, scheduler, store } = options;
+  return untilDone(() => store.redrives(partition, options.page.keys), scheduler).pipe(
+    concatMap((marked) => {
+      if (marked.length === 0) return EMPTY;
+      const overtaken = marked.filter(({ isOvertaken }) => isOvertaken).map(({ letter }) => letter.id);
+      const sent = marked.filter(({ isOvertaken }) => !isOvertaken);
+      const changes = sent.flatMap(({ change }) => (change === null ? [] : [change]));
+      for (const change of changes) letters.add(partition, change);
+      const withoutChange = sent.length - changes.length;
+      if (withoutChange > 0) {
+        const detail = `${withoutChange} letters hold a whole record, not a change of one key`;
+        report({ type: 'notice', kind: 'not-redrivable', table: '', detail, offset: 0, ...partition });
+      }
+      const open = sent.map(({ letter }) => letter.id);
+      return concat(
+        untilDone(() => store.setLetterState(overtaken, 'closed'), scheduler).pipe(concatMap(() => EMPTY)),
+        untilDone(() => store.setLetterState(open, 'open'), scheduler).pipe(concatMap(() => EMPTY)),
+        pageOf(options, partition, changes),
+      );
+    }),
+  );
+}
