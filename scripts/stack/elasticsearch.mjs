@@ -1,13 +1,23 @@
-import { chown, copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { chown, mkdir, writeFile } from 'node:fs/promises';
 import { output } from './commands.mjs';
-import { elasticsearchHome, elasticsearchUser, javaHome } from './settings.mjs';
+import { serverPidFile } from './processes.mjs';
+import { elasticsearchHome, elasticsearchUser, javaHome, quickStart } from './settings.mjs';
+
+const logToConsole = `status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = [%d{ISO8601}][%-5p][%-25c{1.}] [%node_name]%marker %m%consoleException%n
+rootLogger.level = info
+rootLogger.appenderRef.console.ref = console
+`;
 
 /**
  * A single node. The home is shared and read-only; configuration, data, logs and temporary files are its own.
  *
- * @param {{ heapMb?: number }} options
+ * @param {object} options see ElasticsearchOptions in index.d.mts
  */
-export async function prepare({ port, directory }, { heapMb = 768 }) {
+export async function prepare({ port, directory }, { heapMb = 768, optimize = false }) {
   const config = `${directory}/config`;
   const temporary = `${directory}/tmp`;
   await mkdir(config);
@@ -29,28 +39,29 @@ indices.breaker.total.use_real_memory: false
 node.store.allow_mmap: false # needs no vm.max_map_count
 `,
   );
-  // The last line marks the server's command line as ours.
-  await writeFile(
-    `${config}/jvm.options`,
-    `-Xms${heapMb}m
--Xmx${heapMb}m
--XX:+UseSerialGC
--XX:-AlwaysPreTouch
--Dsluice.stack=${directory}
-`,
-  );
-  await copyFile(`${elasticsearchHome}/config/log4j2.properties`, `${config}/log4j2.properties`);
+  const jvmOptions = [
+    `-Xms${heapMb}m`,
+    `-Xmx${heapMb}m`,
+    '-XX:-AlwaysPreTouch',
+    ...(optimize ? [] : quickStart),
+    `-Dsluice.stack=${directory}`, // marks the server's command line as ours
+  ];
+  await writeFile(`${config}/jvm.options`, `${jvmOptions.join('\n')}\n`);
+  await writeFile(`${config}/log4j2.properties`, logToConsole);
   const uid = Number(await output('id', ['-u', elasticsearchUser]));
   const gid = Number(await output('id', ['-g', elasticsearchUser]));
   for (const path of [directory, config, temporary]) await chown(path, uid, gid);
-  const pidFile = `${directory}/elasticsearch.pid`;
   return {
     addresses: { url: `http://127.0.0.1:${port}` },
     user: elasticsearchUser,
     // A small launcher JVM stays in front of the server, so the server writes its own pid.
-    pidFile,
-    command: [`${elasticsearchHome}/bin/elasticsearch`, '-p', pidFile],
-    environment: { ES_JAVA_HOME: javaHome, ES_PATH_CONF: config, ES_TMPDIR: temporary },
+    command: [`${elasticsearchHome}/bin/elasticsearch`, '-p', serverPidFile(directory)],
+    environment: {
+      ES_JAVA_HOME: javaHome,
+      ES_PATH_CONF: config,
+      ES_TMPDIR: temporary,
+      CLI_JAVA_OPTS: `-Djava.io.tmpdir=${temporary}`, // the launcher's; it leaves files behind
+    },
   };
 }
 

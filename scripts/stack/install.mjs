@@ -1,18 +1,13 @@
 // Brings the servers onto a Debian machine: Debian packages and Maven artifacts, nothing else.
 // Run as a program (`node install.mjs NAME…`) it does the work; the lock is held by whoever starts it.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { access, chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { output, run } from './commands.mjs';
-import {
-  cacheDir,
-  canalLib,
-  elasticsearchHome,
-  elasticsearchUser,
-  javaHome,
-  kafkaLib,
-  versions,
-} from './settings.mjs';
+import { output } from './commands.mjs';
+import { cacheDir, canalLib, elasticsearchHome, elasticsearchUser, javaHome, kafkaLib, versions } from './settings.mjs';
 
+const downloadMs = 9 * 60_000;
 const copyPlugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1';
 
 // A JDK and not a JRE: Canal's launcher is one Java source file, compiled when it starts.
@@ -24,7 +19,7 @@ const redis = { has: () => exists('/usr/bin/redis-server'), package: 'redis-serv
 
 const elasticsearchAccount = {
   has: () => output('id', ['-u', elasticsearchUser]).then(Boolean, () => false),
-  make: () => run('useradd', ['--system', '--no-create-home', '--shell', '/usr/sbin/nologin', elasticsearchUser]),
+  make: () => output('useradd', ['--system', '--no-create-home', '--shell', '/usr/sbin/nologin', elasticsearchUser]),
 };
 const kafkaJars = {
   has: () => exists(kafkaLib),
@@ -61,7 +56,10 @@ export async function install(names) {
   }
   await mkdir(cacheDir, { recursive: true });
   // flock lets go when its process ends, however it ends, so an interrupted install blocks nobody.
-  await run('flock', [`${cacheDir}/install.lock`, process.execPath, fileURLToPath(import.meta.url), ...names]);
+  const installer = [process.execPath, fileURLToPath(import.meta.url), ...names];
+  const child = spawn('flock', [`${cacheDir}/install.lock`, ...installer], { stdio: ['ignore', 2, 2] });
+  const [code, signal] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`cannot install ${names.join(', ')}: ${signal ?? `exit code ${code}`}; see above`);
 }
 
 async function missing(names) {
@@ -85,10 +83,10 @@ async function installPackages(packages) {
   if (!(await exists('/usr/bin/apt-get'))) {
     throw new Error(`cannot install ${packages.join(', ')}: no apt-get here; use deploy/compose.yaml`);
   }
-  const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
-  const wait = ['-qq', '-o', 'DPkg::Lock::Timeout=300'];
-  await run('apt-get', [...wait, 'update'], options);
-  await withoutServices(() => run('apt-get', [...wait, 'install', '-y', '--no-install-recommends', ...packages], options));
+  const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, timeout: downloadMs };
+  const apt = (...args) => output('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=300', ...args], options);
+  await apt('update');
+  await withoutServices(() => apt('install', '-y', '--no-install-recommends', ...packages));
 }
 
 /** Debian starts a server as soon as its package is installed; this policy says no, and goes again afterwards. */
@@ -116,7 +114,13 @@ async function jars(directory, coordinates, pinned = []) {
 <dependencies>${coordinates.map(dependency).join('')}</dependencies></project>`;
   await intoCache(directory.replace(/\/lib$/, ''), async (partial) => {
     await writeFile(`${partial}/pom.xml`, pom);
-    await mvn(['-f', `${partial}/pom.xml`, `${copyPlugin}:copy-dependencies`, '-DincludeScope=runtime', `-DoutputDirectory=${partial}/lib`]);
+    await mvn([
+      '-f',
+      `${partial}/pom.xml`,
+      `${copyPlugin}:copy-dependencies`,
+      '-DincludeScope=runtime',
+      `-DoutputDirectory=${partial}/lib`,
+    ]);
     return partial;
   });
 }
@@ -131,7 +135,7 @@ async function unpackElasticsearch() {
   await intoCache(elasticsearchHome, async (partial) => {
     const artifact = `org.elasticsearch.distribution.integ-test-zip:elasticsearch:${version}:zip`;
     await mvn([`${copyPlugin}:copy`, `-Dartifact=${artifact}`, `-DoutputDirectory=${partial}`]);
-    await run('unzip', ['-q', `${partial}/elasticsearch-${version}.zip`, '-d', partial]);
+    await output('unzip', ['-q', `${partial}/elasticsearch-${version}.zip`, '-d', partial]);
     return `${partial}/elasticsearch-${version}`;
   });
 }
@@ -146,8 +150,8 @@ async function intoCache(directory, fill) {
 }
 
 function mvn(args) {
-  const options = { env: { ...process.env, JAVA_HOME: javaHome } };
-  return run('mvn', ['-q', '-B', '-Dmaven.wagon.http.retryHandler.count=3', ...args], options);
+  const options = { env: { ...process.env, JAVA_HOME: javaHome }, timeout: downloadMs };
+  return output('mvn', ['-q', '-B', '-Dmaven.wagon.http.retryHandler.count=3', ...args], options);
 }
 
 function exists(path) {
@@ -157,4 +161,9 @@ function exists(path) {
   );
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await installMissing(process.argv.slice(2));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await installMissing(process.argv.slice(2)).catch((error) => {
+    console.error(`stack: ${error.message}`);
+    process.exitCode = 1;
+  });
+}

@@ -2,14 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { output } from './commands.mjs';
 import { countBrokers } from './kafka-protocol.mjs';
-import { java, kafkaLib } from './settings.mjs';
+import { propertiesText } from './properties.mjs';
+import { java, kafkaLib, quickStart } from './settings.mjs';
 
 /**
  * One broker that is its own controller. Topics are not made by naming them: a test that misspells one fails.
  *
- * @param {{ heapMb?: number, properties?: Record<string, string> }} options properties of the broker to add or override
+ * @param {object} options see KafkaOptions in index.d.mts
  */
-export async function prepare({ port, directory }, { heapMb = 512, properties = {} }) {
+export async function prepare({ port, directory }, { heapMb = 512, optimize = false, properties = {} }) {
   const controllerPort = port + 1;
   const settings = {
     'process.roles': 'broker,controller',
@@ -33,6 +34,9 @@ export async function prepare({ port, directory }, { heapMb = 512, properties = 
     'offsets.topic.num.partitions': '1',
     'transaction.state.log.num.partitions': '1',
     'group.initial.rebalance.delay.ms': '0',
+    // After a crash the controller lets a broker back in only when its old session has ended: by default 9 s.
+    'broker.session.timeout.ms': '3000',
+    'broker.heartbeat.interval.ms': '500',
     'num.network.threads': '2',
     'num.io.threads': '2',
     'log.cleaner.dedupe.buffer.size': '2097152',
@@ -40,7 +44,7 @@ export async function prepare({ port, directory }, { heapMb = 512, properties = 
     ...properties,
   };
   const file = `${directory}/server.properties`;
-  await writeFile(file, Object.entries(settings).map(([key, value]) => `${key}=${value}\n`).join(''));
+  await writeFile(file, propertiesText(settings));
   const clusterId = randomBytes(16).toString('base64url');
   const classPath = `${kafkaLib}/*`;
   await output(java, ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', file]);
@@ -50,8 +54,7 @@ export async function prepare({ port, directory }, { heapMb = 512, properties = 
       java,
       '-Xms256m',
       `-Xmx${heapMb}m`,
-      '-XX:+UseSerialGC',
-      '-XX:TieredStopAtLevel=1',
+      ...(optimize ? [] : quickStart),
       '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
       '-cp',
       classPath,

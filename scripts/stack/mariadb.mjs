@@ -53,20 +53,17 @@ function initSql(binlog) {
     `GRANT ALL ON ${binlog ? '*.*' : '`sluice%`.*'} TO 'sluice'@'127.0.0.1';`,
   ];
   if (binlog) {
-    statements.push(
-      account('canal'),
-      "GRANT SELECT, REPLICATION SLAVE, BINLOG MONITOR ON *.* TO 'canal'@'127.0.0.1';",
-    );
+    statements.push(account('canal'), "GRANT SELECT, REPLICATION SLAVE, BINLOG MONITOR ON *.* TO 'canal'@'127.0.0.1';");
   }
   return `${statements.join('\n')}\n`;
 }
 
 export async function ready(spec) {
-  return (await execute(spec, 'SELECT 1')).includes('1');
+  return (await executeSql(spec, 'SELECT 1')).includes('1');
 }
 
 /** Runs SQL as root over the socket and returns what the client prints. */
-export function execute({ addresses }, sql) {
+export function executeSql({ addresses }, sql) {
   const connection = ['--no-defaults', '--user=root', `--socket=${addresses.rootSocket}`, '--connect-timeout=5'];
   return output('mariadb', [...connection, '--batch', '--execute', sql], { timeout: 30_000 });
 }

@@ -23,6 +23,7 @@ cluster-config-file nodes.conf
 cluster-node-timeout 2000
 cluster-announce-ip 127.0.0.1
 cluster-port ${port + 1}
+repl-diskless-sync-delay 0
 `;
   await writeFile(file, cluster ? settings + clusterSettings : settings);
   return { addresses: { url: `redis://127.0.0.1:${port}` }, command: ['redis-server', file] };

@@ -2,18 +2,19 @@
 // stacks that start at the same time never choose the same one.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { isRunning, processesIn, signal } from './processes.mjs';
 import { runRoot } from './settings.mjs';
+import { until } from './until.mjs';
 
 /** Below the range from which the kernel takes the ports of clients: a stopped server finds its port still free. */
 const lowestPort = 10_000;
 const highestPort = 32_000;
 
 /**
- * Claims a port and the one after it (Kafka's controller, Elasticsearch's transport, Redis Cluster's bus).
- *
- * @param {boolean} owned the servers end with this process, so what a killed process left behind may be swept
+ * Claims a port and the one after it (Kafka's controller, Elasticsearch's transport, Redis Cluster's bus) for
+ * this process: should it be killed outright, the next one sweeps what is left. `disown` ends that.
  */
-export async function claimDirectory(owned) {
+export async function claimDirectory() {
   await mkdir(runRoot, { recursive: true });
   await sweep();
   for (let attempt = 0; attempt < 1000; attempt++) {
@@ -26,25 +27,25 @@ export async function claimDirectory(owned) {
       if (error.code === 'EEXIST') continue;
       throw error;
     }
-    if (owned) await writeFile(`${directory}/owner`, `${process.pid}`);
+    await writeFile(`${directory}/owner`, `${process.pid}`);
     return { port, directory };
   }
   throw new Error(`no free port: 1000 pairs from ${lowestPort} to ${highestPort} are taken; clear ${runRoot}`);
 }
 
-/** Removes the directories whose owner is gone: killed outright, it could not do so itself. */
-async function sweep() {
-  for (const name of await readdir(runRoot)) {
-    const owner = Number(await readFile(`${runRoot}/${name}/owner`, 'utf8').catch(() => ''));
-    if (owner > 0 && !isRunning(owner)) await rm(`${runRoot}/${name}`, { recursive: true, force: true });
-  }
+/** Lets the server in a directory outlive this process. */
+export async function disown(directory) {
+  await rm(`${directory}/owner`, { force: true });
 }
 
-function isRunning(pid) {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
+async function sweep() {
+  for (const name of await readdir(runRoot)) {
+    const directory = `${runRoot}/${name}`;
+    const owner = Number(await readFile(`${directory}/owner`, 'utf8').catch(() => ''));
+    if (owner === 0 || isRunning(owner)) continue;
+    signal(directory, 'SIGKILL');
+    await until(`server left in ${directory} killed`, 30, () => processesIn(directory).length === 0);
+    await rm(directory, { recursive: true, force: true });
   }
 }
 

@@ -1,84 +1,58 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { processesIn, serverPidFile, signal, spawnedPidFile } from './processes.mjs';
 import { hopeless, until } from './until.mjs';
 
 /**
- * One running server. All it knows is in `spec`, plain data that goes into stack.json, so any process can stop,
- * kill and start again a server that another process started.
+ * One server. All it knows is in `spec`, plain data that goes into stack.json, so any process can stop, kill and
+ * start again a server that another process started.
  */
 export class Server {
-  #spec;
   #ready;
-  #owned;
+  #keep;
 
   /**
-   * @param {object} spec see index.d.mts
-   * @param {(spec: object, startedAt: object) => unknown} ready throws or answers falsy until the server serves
-   * @param {boolean} owned the server ends with this process, whatever ends it
+   * @param {object} spec see ServerSpec in index.d.mts
+   * @param {(spec: object) => unknown} ready throws or answers falsy until the server serves
+   * @param {boolean} keep a process that this object starts may outlive ours
    */
-  constructor(spec, ready, owned) {
-    this.#spec = spec;
+  constructor(spec, ready, keep) {
+    this.spec = spec;
     this.#ready = ready;
-    this.#owned = owned;
+    this.#keep = keep;
+    this.name = spec.name;
+    this.host = spec.host;
+    this.port = spec.port;
     Object.assign(this, spec.addresses);
   }
 
-  get spec() {
-    return this.#spec;
-  }
-  get name() {
-    return this.#spec.name;
-  }
-  get host() {
-    return this.#spec.host;
-  }
-  get port() {
-    return this.#spec.port;
-  }
-
-  /** The server's own process, which is not always the one that was spawned; 0 when it does not run. */
+  /** The server's own process, which is not always the one that was spawned; 0 when none runs. */
   get pid() {
-    return this.#pids().at(-1) ?? 0;
+    return processesIn(this.spec.directory).at(-1) ?? 0;
   }
 
+  /** Starts the server with its port and its data, unless it runs, and waits until it is ready. */
   async start() {
-    const { name, directory, command, environment, user } = this.#spec;
+    const { name, directory } = this.spec;
     const log = `${directory}/log`;
-    if (this.pid === 0) {
-      for (const file of this.#pidFiles()) rmSync(file, { force: true });
-      const stdout = openSync(log, 'a');
-      // setpriv gives up root where the server wants it and, for a server that must not outlive us, asks the
-      // kernel to kill it with us: that holds even if we are killed outright.
-      const child = spawn(
-        'setpriv',
-        [
-          ...(user ? ['--reuid', user, '--regid', user, '--init-groups'] : []),
-          ...(this.#owned ? ['--pdeathsig', 'KILL'] : []),
-          ...command,
-        ],
-        {
-          cwd: directory,
-          env: { PATH: process.env.PATH, HOME: directory, ...environment },
-          stdio: ['ignore', stdout, stdout],
-          detached: !this.#owned,
-        },
-      );
-      closeSync(stdout);
-      await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
-      child.unref();
-      writeFileSync(this.#pidFiles()[0], `${child.pid}`);
-    }
-    await until(`${name} ready`, 120, async () => {
-      if (this.pid === 0) throw hopeless(`${name} ended before it was ready: ${lastLines(log)}; see ${log}`);
-      return this.#ready(this.#spec);
+    if (this.pid === 0) await this.#spawn(log);
+    await until(`${name} ready`, 120, () => {
+      if (this.pid === 0) throw hopeless(`${name} ended before it was ready: ${lastLines(log)}`);
+      return this.#ready(this.spec);
     });
   }
 
   /** Asks the server to end, and waits until it has. */
   async stop() {
-    this.#signal('SIGTERM');
-    this.#signal('SIGCONT'); // a paused process ends only once it goes on
-    await until(`${this.name} stopped`, 60, () => this.pid === 0);
+    let askAt = 0;
+    await until(`${this.name} stopped`, 60, () => {
+      if (Date.now() >= askAt) {
+        this.#signal('SIGTERM');
+        this.#signal('SIGCONT'); // a paused process ends only once it goes on
+        askAt = Date.now() + 1000; // again, since Redis says no for good while it writes its first file
+      }
+      return this.pid === 0;
+    });
   }
 
   /** Ends the server on the spot, as a crash would, and waits until it is gone. */
@@ -99,7 +73,7 @@ export class Server {
   /** Kills the server and removes its data. */
   async remove() {
     await this.kill();
-    rmSync(this.#spec.directory, { recursive: true, force: true });
+    rmSync(this.spec.directory, { recursive: true, force: true });
   }
 
   /** The same for an exit handler, in which nothing can be awaited. */
@@ -107,40 +81,37 @@ export class Server {
     this.#signal('SIGKILL');
     const pause = new Int32Array(new SharedArrayBuffer(4));
     for (let round = 0; round < 200 && this.pid !== 0; round++) Atomics.wait(pause, 0, 0, 10);
-    rmSync(this.#spec.directory, { recursive: true, force: true, maxRetries: 3 });
+    rmSync(this.spec.directory, { recursive: true, force: true, maxRetries: 3 });
   }
 
-  #signal(signal) {
-    for (const pid of this.#pids()) {
-      try {
-        process.kill(pid, signal);
-      } catch (error) {
-        if (error.code !== 'ESRCH') throw error;
-      }
-    }
-  }
-
-  #pidFiles() {
-    return [`${this.#spec.directory}/pid`, ...(this.#spec.pidFile ? [this.#spec.pidFile] : [])];
-  }
-
-  /** The processes of this server that live. Every command names its directory, so a reused pid is not taken for ours. */
-  #pids() {
-    return this.#pidFiles().flatMap((file) => {
-      try {
-        const pid = Number(readFileSync(file, 'utf8'));
-        // A zombie's command line is empty.
-        const isOurs = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(this.#spec.directory);
-        return isOurs ? [pid] : [];
-      } catch (error) {
-        if (error.code === 'ENOENT' || error.code === 'ESRCH') return [];
-        throw error;
-      }
+  async #spawn(log) {
+    const { directory, command, environment, user } = this.spec;
+    for (const file of [spawnedPidFile(directory), serverPidFile(directory)]) rmSync(file, { force: true });
+    if (existsSync(log)) renameSync(log, `${log}.previous`);
+    const printed = openSync(log, 'w');
+    // setpriv gives up root where the server wants that and, for a server that must not outlive us, has the
+    // kernel kill it with us: no exit handler runs when we are killed outright.
+    const privileges = user ? ['--reuid', user, '--regid', user, '--init-groups'] : [];
+    const lifetime = this.#keep ? [] : ['--pdeathsig', 'KILL'];
+    const child = spawn('setpriv', [...privileges, ...lifetime, ...command], {
+      cwd: directory,
+      env: { PATH: process.env.PATH, HOME: directory, ...environment },
+      stdio: ['ignore', printed, printed],
+      detached: this.#keep,
     });
+    closeSync(printed);
+    await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
+    child.unref();
+    writeFileSync(spawnedPidFile(directory), `${child.pid}`);
+  }
+
+  #signal(name) {
+    signal(this.spec.directory, name);
   }
 }
 
 function lastLines(file) {
-  const lines = readFileSync(file, 'utf8').trim().split('\n');
-  return lines.slice(-3).join(' | ') || 'it said nothing';
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const messages = lines.filter((line) => /^\S/.test(line)); // not the frames of stack traces
+  return messages.slice(-8).join(' | ') || 'it printed nothing';
 }
