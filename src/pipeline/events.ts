@@ -45,6 +45,7 @@ export type PipelineEvent =
       atMs: number;
     }
   | { type: 'dependency'; name: 'kafka' | 'buffer' | 'store' | 'index'; isUp: boolean; code: string; detail: string }
+  | { type: 'deletes-checked'; topic: string; partition: number; checked: number; repeated: number }
   | { type: 'journal-gap'; topic: string; partition: number; from: number; to: number };
 
 export type Report = (event: PipelineEvent) => void;

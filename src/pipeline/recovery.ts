@@ -3,11 +3,13 @@ import {
   concatMap,
   defer,
   EMPTY,
+  exhaustMap,
   from,
   interval,
   Observable,
+  type ObservableInput,
+  of,
   type SchedulerLike,
-  startWith,
   switchMap,
   takeUntil,
 } from 'rxjs';
@@ -22,12 +24,14 @@ import { type InFlight, Ticket } from './position.ts';
 export interface RecoveryOptions {
   readonly store: Pick<Store, 'parked' | 'parkedCount' | 'letterCount' | 'redrives' | 'setLetterState'>;
   readonly assignments: Observable<Assignment>;
-  /** When this emits, recovery ends: what is still parked stays parked. */
+  /** When this emits (the input has ended), no further sweep begins; the one under way is finished. */
   readonly until: Observable<unknown>;
+  /** When this emits (somebody wants to stop), recovery ends: what is still parked stays parked. */
+  readonly halt: Observable<unknown>;
   readonly parked: OwedKeys;
   readonly letters: OwedKeys;
-  /** Sweeps wait while the index takes nothing: reading pages would only push back-offs up. */
-  readonly isIndexUp: () => boolean;
+  /** Whether the index takes anything. Sweeps wait while it does not: reading pages would only push back-offs up. */
+  readonly isIndexUp: () => ObservableInput<boolean>;
   /** Time between sweeps, milliseconds. */
   readonly sweepMs: number;
   /** Bounds of one page. */
@@ -38,31 +42,37 @@ export interface RecoveryOptions {
 }
 
 /**
- * The keys that the store still owes the index: all of them at every assignment, then those whose back-off has passed,
- * sweep after sweep, together with the letters somebody asked to send again. A page is one batch under a ticket of its
+ * The keys that the store still owes the index: all of them at every assignment and whenever the index is back after it
+ * took nothing, then those whose back-off has passed, sweep after sweep, together with the letters somebody asked to send again. A page is one batch under a ticket of its
  * own; the next page is read when every key of it is settled, superseded by the live stream, or let go.
  *
  * Delivery: the keys are durable in the store until something as new is settled, so nothing here can lose them. When the
  * store is unreachable recovery waits; live changes do not.
  */
 export function recovered(options: RecoveryOptions): Observable<ChangeBatch> {
-  const { assignments, scheduler, sweepMs, until } = options;
+  const { assignments, halt, scheduler, sweepMs, until } = options;
   return assignments.pipe(
+    takeUntil(until),
     switchMap(({ partitions }) => {
       for (const partition of partitions) {
         options.parked.forget(partition);
         options.letters.forget(partition);
       }
-      const all = from(partitions).pipe(concatMap((partition) => recoverPartition(options, partition, false)));
-      const sweeps = interval(sweepMs, scheduler).pipe(
-        startWith(0),
-        // A sweep that takes longer than the interval is not overtaken by the next: concatMap below keeps one at most waiting.
-        concatMap(() => (options.isIndexUp() ? from(partitions) : EMPTY)),
-        concatMap((partition) => recoverPartition(options, partition, true)),
+      let isComplete = false;
+      return concat(of(0), interval(sweepMs, scheduler).pipe(takeUntil(until))).pipe(
+        // A sweep that outlasts the interval is not joined by a second one.
+        exhaustMap(() =>
+          from(options.isIndexUp()).pipe(
+            concatMap((isUp) => {
+              const onlyDue = isComplete;
+              isComplete = isUp;
+              return isUp ? from(partitions).pipe(concatMap((one) => recoverPartition(options, one, onlyDue))) : EMPTY;
+            }),
+          ),
+        ),
       );
-      return concat(all, sweeps);
     }),
-    takeUntil(until),
+    takeUntil(halt),
   );
 }
 

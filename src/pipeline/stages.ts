@@ -1,0 +1,160 @@
+import { type Observable, type ObservableInput, of, type SchedulerLike } from 'rxjs';
+import type { BackoffOptions } from '../operators/backoff.ts';
+import type { ChangeBatch, Rejection } from './change.ts';
+import type { PipelineEvent, Report } from './events.ts';
+import { OwedKeys } from './owed-keys.ts';
+import { pairingGuard } from './pairing.ts';
+import type { ChangeBuffer, IndexSink, ParkedKey, RecordFormat, RecordSource, Store } from './ports.ts';
+import type { InFlight } from './position.ts';
+import { recovered } from './recovery.ts';
+import type { SyncStages } from './sync-pipeline.ts';
+import { upkeep } from './upkeep.ts';
+
+/** Connected adapters, and what they report to. */
+export interface Parts {
+  readonly source: RecordSource;
+  readonly format: RecordFormat;
+  readonly buffer: ChangeBuffer;
+  readonly store: Store;
+  readonly index: IndexSink;
+  readonly inFlight: InFlight;
+  readonly report: Report;
+  readonly scheduler: SchedulerLike;
+}
+
+/** The settings of the stages; every field is documented where its stage takes it. */
+export interface SyncOptions {
+  readonly window: { ms: number; maxKeys: number; maxBytes: number; parkAfterWindows: number };
+  readonly batch: { documents: number; bytes: number };
+  readonly slots: number;
+  readonly maxAttempts: number;
+  readonly backoff: BackoffOptions;
+  readonly holdMs: number;
+  readonly journalChanges: 'all' | 'none';
+  readonly drainMs: number;
+  readonly sweepMs: number;
+  readonly pauseLimitMs: number;
+  readonly gcDeletesMs: number;
+  readonly keepMs: number;
+}
+
+export const DEFAULT_OPTIONS: SyncOptions = {
+  window: { ms: 3000, maxKeys: 200_000, maxBytes: 64 << 20, parkAfterWindows: 10 },
+  batch: { documents: 1000, bytes: 5 << 20 },
+  slots: 4,
+  maxAttempts: 3,
+  backoff: { firstMs: 200, maxMs: 10_000 },
+  holdMs: 5000,
+  journalChanges: 'all',
+  drainMs: 20_000,
+  sweepMs: 10_000,
+  pauseLimitMs: 24 * 3_600_000,
+  gcDeletesMs: 3_600_000,
+  keepMs: 24 * 3_600_000,
+};
+
+/** Everything `syncPipeline` needs, and what runs beside it. */
+export interface Staged {
+  readonly stages: SyncStages;
+  readonly recovered: Observable<ChangeBatch>;
+  readonly upkeep: Observable<never>;
+}
+
+/** Wires the stages to the adapters. `ended`: the input has; `stopping`: somebody asked to stop. */
+export function stage(
+  parts: Parts,
+  options: SyncOptions,
+  { ended, stopping }: { ended: Observable<unknown>; stopping: Observable<unknown> },
+): Staged {
+  const { buffer, format, inFlight, scheduler, source, store } = parts;
+  const parked = new OwedKeys();
+  const letters = new OwedKeys();
+  const index = new IndexWatch(parts.index);
+  const report: Report = (event) => {
+    index.hear(event);
+    parts.report(event);
+  };
+  const common = { inFlight, report, scheduler };
+  const writeLetters = (rejections: readonly Rejection[]): ObservableInput<void> => {
+    for (const one of rejections) {
+      if (one.table !== null && one.key !== null)
+        letters.add(one, { table: one.table, key: one.key, version: one.version });
+    }
+    return store.writeLetters(rejections);
+  };
+  const park = (keys: readonly ParkedKey[]): ObservableInput<void> => {
+    for (const one of keys) parked.add(one, one.change);
+    return store.park(keys);
+  };
+  const { assignments } = source;
+  return {
+    stages: {
+      parse: { ...common, format, writeLetters },
+      buffer: { ...common, buffer },
+      journal: { ...common, store, changes: options.journalChanges, deletesMustBeDurable: true },
+      window: {
+        ...common,
+        park,
+        windowMs: options.window.ms,
+        maxKeys: options.window.maxKeys,
+        maxBytes: options.window.maxBytes,
+        parkAfterWindows: options.window.parkAfterWindows,
+        batch: options.batch,
+        drainMs: options.drainMs,
+      },
+      index: {
+        ...common,
+        index: parts.index,
+        slots: options.slots,
+        maxAttempts: options.maxAttempts,
+        backoff: options.backoff,
+        holdMs: options.holdMs,
+        admit: pairingGuard(store),
+      },
+      settle: { ...common, store, buffer, parked, letters },
+    },
+    recovered: recovered({
+      ...common,
+      store,
+      assignments,
+      until: ended,
+      halt: stopping,
+      parked,
+      letters,
+      isIndexUp: () => index.isUp(),
+      sweepMs: options.sweepMs,
+      page: { keys: 1000, bytes: 4 << 20 },
+    }),
+    upkeep: upkeep({
+      ...common,
+      store,
+      index: parts.index,
+      assignments,
+      pauseLimitMs: options.pauseLimitMs,
+      gcDeletesMs: options.gcDeletesMs,
+      keepMs: options.keepMs,
+    }),
+  };
+}
+
+/** Whether the index takes anything, as the stream saw it last; when it did not, the index itself is asked. */
+class IndexWatch {
+  private wasTaken = true;
+  private readonly index: Pick<IndexSink, 'ping'>;
+
+  constructor(index: Pick<IndexSink, 'ping'>) {
+    this.index = index;
+  }
+
+  hear(event: PipelineEvent): void {
+    if (event.type === 'bulk') this.wasTaken = event.done + event.rejected > 0;
+  }
+
+  isUp(): ObservableInput<boolean> {
+    if (this.wasTaken) return of(true);
+    return this.index.ping().then(
+      () => true,
+      () => false,
+    );
+  }
+}
