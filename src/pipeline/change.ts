@@ -112,3 +112,10 @@ export function checksumOf(document: string): string {
 export function sizeOf(change: Change): number {
   return 256 + 2 * (change.document.length + change.key.length);
 }
+
+/** Bytes a batch of records is accounted with until it is parsed: what a source charges and the parser gives back. */
+export function recordsSize(records: readonly LogRecord[]): number {
+  let bytes = 200 * records.length;
+  for (const record of records) bytes += record.value?.length ?? 0;
+  return bytes;
+}
