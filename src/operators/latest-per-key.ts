@@ -28,7 +28,7 @@ export interface LatestPerKeyOptions {
   readonly parkAfterWindows: number;
   /** Makes keys durable in the store, so that they need neither memory nor position. */
   readonly park: (keys: readonly ParkedKey[]) => ObservableInput<unknown>;
-  /** After the source has completed, what is still unsettled after this time is parked. Milliseconds. */
+  /** After the source has completed, what is still unsettled after this time is parked. Milliseconds; Infinity waits. */
   readonly drainMs: number;
   readonly inFlight: InFlight;
   readonly report: Report;
@@ -139,12 +139,11 @@ class WindowLoop {
     this.isEnding = true;
     this.close('end');
     const { drainMs, scheduler } = this.options;
-    this.teardown.add(
-      scheduler.schedule(() => {
-        this.isDrainOver = true;
-        this.parkOverdue();
-      }, drainMs),
-    );
+    const park = (): void => {
+      this.isDrainOver = true;
+      this.parkOverdue();
+    };
+    if (Number.isFinite(drainMs)) this.teardown.add(scheduler.schedule(park, drainMs));
     this.completeIfDone();
   }
 

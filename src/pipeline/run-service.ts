@@ -36,8 +36,10 @@ export function runService(
     beside.add(pipeline.subscribe(subscriber));
     return beside;
   });
-  const deadline = ended.emitted
-    .pipe(switchMap(() => timer(options.drainMs + GRACE_MS, parts.scheduler)))
+  // Input that ends by itself is drained however long it takes; somebody who asks to stop will not wait.
+  const drainMs = Math.min(options.drainMs, DEFAULT_OPTIONS.drainMs);
+  const deadline = stopping.emitted
+    .pipe(switchMap(() => timer(drainMs + GRACE_MS, parts.scheduler)))
     .subscribe(() => abandoned.emit());
   const stop = (): void => {
     stopping.emit();
