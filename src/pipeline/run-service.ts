@@ -1,7 +1,7 @@
 import { AsyncSubject, finalize, Observable, switchMap, takeUntil, timer } from 'rxjs';
 import { eachValueFrom } from 'rxjs-for-await';
 import type { IndexedBatch } from '../operators/bulk-index.ts';
-import { type Parts, type SyncOptions, stage } from './stages.ts';
+import { DEFAULT_OPTIONS, type Parts, type SyncOptions, stage } from './stages.ts';
 import { syncPipeline } from './sync-pipeline.ts';
 
 /** A running pipeline. States: running, draining (after `stop` or the end of input), done. */
