@@ -1,0 +1,139 @@
+import { placeOf } from '../pipeline/change.ts';
+import type { KeyVersion, ParkedKey, Partition, TableLookup } from '../pipeline/ports.ts';
+import { changeOfRow, rowBytesOf } from './store-rows.ts';
+import { insertRows, insertStatement, runPerItem, type SqlDatabase, type SqlValue } from './store-sql.ts';
+
+const BACKOFF_BASE_MS = 1000;
+const BACKOFF_MAX_MS = 600_000;
+
+const PAYLOAD = [
+  'topic',
+  'partition_no',
+  'record_offset',
+  'database_name',
+  'ordinal',
+  'is_delete',
+  'operation',
+  'data',
+  'record_time_ms',
+  'bytes',
+];
+const COLUMNS = ['table_name', 'primary_key', 'version', 'first_offset', 'first_version', ...PAYLOAD];
+
+/** Makes the function that parks keys: the highest version of a key keeps the row, whatever the order of the calls. */
+export function keyParker(database: SqlDatabase) {
+  const { proposed, least } = database.dialect;
+  const ifNewer = (column: string) =>
+    `${column} = CASE WHEN ${proposed('version')} >= version THEN ${proposed(column)} ELSE ${column} END`;
+  const isOlderFirst = `${proposed('first_version')} < first_version`;
+  const statement = insertStatement(database.dialect, 'parked_keys', COLUMNS, 'table_name, primary_key', [
+    ...PAYLOAD.map(ifNewer),
+    `first_offset = CASE WHEN ${isOlderFirst} THEN ${proposed('first_offset')} ELSE first_offset END`,
+    `first_version = ${least(proposed('first_version'), 'first_version')}`,
+    // Last: assignments run left to right, and the ones above compare with the version that was there.
+    ifNewer('version'),
+  ]);
+  return async (keys: readonly ParkedKey[]): Promise<void> => {
+    const values: SqlValue[] = [];
+    const sizes: number[] = [];
+    // In key order, so that two instances lock rows in the same order.
+    for (const key of [...keys].sort(byKey)) {
+      const { change } = key;
+      const { table } = change;
+      const bytes = rowBytesOf(change);
+      sizes.push(bytes);
+      values.push(table.qualified, change.key, change.version, key.firstOffset, firstVersionOf(key));
+      values.push(key.topic, key.partition, change.offset, table.database, change.ordinal);
+      values.push(change.op === 'delete' ? 1 : 0, change.operation, change.document, change.timestampMs, bytes);
+    }
+    await insertRows(database, statement, values, sizes);
+  };
+}
+
+function byKey({ change: a }: ParkedKey, { change: b }: ParkedKey): number {
+  if (a.table !== b.table) return a.table.qualified < b.table.qualified ? -1 : 1;
+  if (a.key !== b.key) return a.key < b.key ? -1 : 1;
+  return a.version - b.version;
+}
+
+/** Where a key's unsettled changes begin, as a version. An offset above the newest one is of the epoch before. */
+function firstVersionOf({ change, firstOffset }: ParkedKey): number {
+  const version = change.version - change.offset + firstOffset;
+  return firstOffset <= change.offset || placeOf(change.version).epoch === 0 ? version : version - 2 ** 44;
+}
+
+/** Removes parked keys whose version is not above the one given. Resolves with the number removed. */
+export async function unpark(database: SqlDatabase, keys: readonly KeyVersion[]): Promise<number> {
+  if (keys.length === 0) return 0;
+  // Most of the time nothing is parked: one look instead of one comparison a key.
+  const { rows } = await database.run('SELECT 1 FROM parked_keys LIMIT 1', []);
+  if (rows.length === 0) return 0;
+  const condition = 'table_name = ? AND primary_key = ? AND version <= ?';
+  const { affected } = await runPerItem(
+    database,
+    { head: 'DELETE FROM parked_keys WHERE', condition },
+    keys,
+    (item) => [item.table.qualified, item.key, item.version],
+  );
+  return affected;
+}
+
+export interface ParkedPage {
+  readonly cursor: string | null;
+  readonly limit: number;
+  readonly maxBytes: number;
+  readonly nowMs: number;
+  readonly onlyDue: boolean;
+}
+
+/** One page of `Store.parked`: rows by id, which is the order of their first parking. */
+export function parkedPage(
+  database: SqlDatabase,
+  lookup: TableLookup,
+  { topic, partition }: Partition,
+  { cursor, limit, maxBytes, nowMs, onlyDue }: ParkedPage,
+): Promise<{ keys: ParkedKey[]; cursor: string | null }> {
+  const condition = `topic = ? AND partition_no = ? AND id > ? AND next_attempt_ms <= ?`;
+  const after = Number(cursor ?? 0);
+  const values = [topic, partition, after, onlyDue ? nowMs : Number.MAX_SAFE_INTEGER];
+  return database.transaction(async (session) => {
+    // Sizes first: a page of the largest documents must not be fetched to learn that it is too large.
+    const sizes = await session.run(
+      `SELECT id, bytes FROM parked_keys WHERE ${condition} ORDER BY id LIMIT ${Math.trunc(limit)}`,
+      values,
+    );
+    let bytes = 0;
+    let last = after;
+    let count = 0;
+    for (const row of sizes.rows) {
+      bytes += Number(row.bytes);
+      if (count > 0 && bytes > maxBytes) break;
+      last = Number(row.id);
+      count += 1;
+    }
+    if (count === 0) return { keys: [], cursor: null };
+    const page = await session.run(`SELECT * FROM parked_keys WHERE ${condition} AND id <= ? ORDER BY id`, [
+      ...values,
+      last,
+    ]);
+    await session.run(
+      `UPDATE parked_keys SET next_attempt_ms = ? + ${database.dialect.least(`${BACKOFF_BASE_MS} * (1 << ${database.dialect.least('attempts', '16')})`, `${BACKOFF_MAX_MS}`)},
+         attempts = attempts + 1 WHERE ${condition} AND id <= ?`,
+      [nowMs, ...values, last],
+    );
+    const keys: ParkedKey[] = [];
+    for (const row of page.rows) {
+      const change = changeOfRow(row, lookup);
+      if (change) keys.push({ topic, partition, change, firstOffset: Number(row.first_offset) });
+    }
+    return { keys, cursor: count === sizes.rows.length && count < limit ? null : String(last) };
+  });
+}
+
+/** Number of parked keys: of a partition, or all. */
+export async function parkedCount(database: SqlDatabase, partition?: Partition): Promise<number> {
+  const where = partition ? ' WHERE topic = ? AND partition_no = ?' : '';
+  const values = partition ? [partition.topic, partition.partition] : [];
+  const { rows } = await database.run(`SELECT COUNT(*) AS count FROM parked_keys${where}`, values);
+  return Number(rows[0]?.count ?? 0);
+}
