@@ -1,0 +1,27 @@
+import { VERSION_END, VERSION_START } from './redis-buffer-value.ts';
+
+// pcall: a foreign value of another type under one key makes that one reply an error table instead of ending the script
+// between two keys; a missing key reads as ''. Both, and a foreign text, count as older than every version.
+const STORED = `
+local function stored(key)
+  local version = redis.pcall('GETRANGE', key, ${VERSION_START}, ${VERSION_END})
+  if type(version) == 'string' and string.find(version, '^ *%d+$') then return version end
+  return ''
+end`;
+
+/** KEYS: rows, ARGV[1]: expiry in ms, ARGV[i + 1]: value of KEYS[i]. Sets each key unless a newer version is stored. */
+export const SET_IF_NEWER = `${STORED}
+for i, key in ipairs(KEYS) do
+  local value = ARGV[i + 1]
+  if stored(key) <= string.sub(value, ${VERSION_START + 1}, ${VERSION_END + 1}) then
+    redis.call('SET', key, value, 'PX', ARGV[1])
+  end
+end
+return #KEYS`;
+
+/** KEYS: rows, ARGV[i]: version of KEYS[i]. Removes each key unless a newer version is stored. */
+export const REMOVE_IF_NOT_NEWER = `${STORED}
+for i, key in ipairs(KEYS) do
+  if stored(key) <= ARGV[i] then redis.call('UNLINK', key) end
+end
+return #KEYS`;

@@ -1,0 +1,27 @@
+import { type Change, checksumOf } from '../pipeline/change.ts';
+
+/** `{"version":` is 11 bytes; a version fills the 16 after it. The scripts cut it out by these places. */
+export const VERSION_START = 11;
+export const VERSION_END = 26;
+
+/**
+ * The JSON text stored in Redis. The version comes first, padded with spaces to 16 characters, which JSON allows: so
+ * `GET` shows plain JSON with a number, and a script compares two versions exactly, as text of one length. (Numbers in
+ * Lua are doubles, and its JSON library rounds integers: neither may touch a version or a row.)
+ *
+ * A row longer than `maxDataChars` is stored with empty `data`, under the checksum of the whole row: one value of many
+ * megabytes would block Redis for everybody, and the row is in the journal.
+ */
+export function redisValueOf(change: Change, maxDataChars: number): string {
+  const data = change.document.length <= maxDataChars ? change.document : '';
+  return (
+    `{"version":${versionText(change.version)},"primaryKey":${JSON.stringify(change.key)},` +
+    `"tableName":${JSON.stringify(change.table.qualified)},"operation":"${change.operation}",` +
+    `"data":${JSON.stringify(data)},"timestamp":${change.timestampMs},"checksum":"${checksumOf(change.document)}"}`
+  );
+}
+
+/** A version as 16 characters that compare as text the way the numbers do: a space sorts before every digit. */
+export function versionText(version: number): string {
+  return String(version).padStart(VERSION_END - VERSION_START + 1);
+}
