@@ -1,0 +1,100 @@
+import { createRequire } from 'node:module';
+import { promisify } from 'node:util';
+import { zstdCompress, zstdDecompress } from 'node:zlib';
+import kafkajs from 'kafkajs';
+import { compressFrame, decompressFrame } from 'lz4-napi';
+
+/** Name of the error that ends a consumer whose position lies outside the log; its message is `topic/partition`. */
+export const OUT_OF_RANGE = 'SluicePositionOutOfRange';
+
+const PATCHED_VERSION = '2.2.4';
+const require = createRequire(import.meta.url);
+
+interface RequestQueue {
+  pending: unknown[];
+  throttledUntil: number;
+  scheduleCheckPendingRequests(): void;
+}
+
+interface OffsetManager {
+  setDefaultOffset(place: { topic: string; partition: number }): Promise<void>;
+}
+
+let notApplied: readonly string[] | null = null;
+
+/**
+ * Teaches kafkajs 2.2.4 the codecs it lacks and mends two methods. Returns what could not be mended, one sentence each:
+ * with another version nothing but the codecs is touched. Calling it again changes nothing.
+ */
+export function patchKafkajs(): readonly string[] {
+  if (notApplied !== null) return notApplied;
+  registerCodecs();
+  const { version } = require('kafkajs/package.json') as { version: string };
+  notApplied = [
+    mend(version, 'kafkajs/src/network/requestQueue', 'scheduleCheckPendingRequests', restWhenIdle),
+    mend(version, 'kafkajs/src/consumer/offsetManager', 'setDefaultOffset', keepPosition),
+  ].filter((reason) => reason !== null);
+  return notApplied;
+}
+
+/** Applies one change to one method of a class; returns why not, or null when it is applied. */
+function mend<T>(
+  version: string,
+  path: string,
+  method: string & keyof T,
+  change: (prototype: T) => void,
+): string | null {
+  if (version !== PATCHED_VERSION) return `${method} is left alone: kafkajs is ${version}, not ${PATCHED_VERSION}`;
+  try {
+    const { prototype } = require(path) as { prototype: T };
+    if (typeof prototype[method] !== 'function') return `${method} is left alone: it is not where it was`;
+    change(prototype);
+    return null;
+  } catch {
+    return `${method} is left alone: ${path} cannot be loaded`;
+  }
+}
+
+/**
+ * kafkajs arms a timer with a negative delay after every answer, so each idle connection wakes about 900 times a second.
+ * A timer is only needed while something waits, or while the broker throttles us.
+ */
+export function restWhenIdle(prototype: RequestQueue): void {
+  const original = prototype.scheduleCheckPendingRequests;
+  prototype.scheduleCheckPendingRequests = function scheduleWhenNeeded(this: RequestQueue): void {
+    if (this.pending.length > 0 || this.throttledUntil > Date.now()) original.call(this);
+  };
+}
+
+/**
+ * When a fetch position lies outside the log, kafkajs commits "earliest" for the group and goes on there: the position is
+ * lost and what lies between is skipped in silence. An error that cannot be retried ends the consumer instead.
+ */
+export function keepPosition(prototype: OffsetManager): void {
+  prototype.setDefaultOffset = async ({ topic, partition }) => {
+    throw new PositionOutOfRange(`${topic}/${partition}`);
+  };
+}
+
+class PositionOutOfRange extends kafkajs.KafkaJSNonRetriableError {
+  override readonly name = OUT_OF_RANGE;
+}
+
+interface Codec {
+  compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>;
+  decompress(buffer: Buffer): Promise<Buffer>;
+}
+
+function registerCodecs(): void {
+  const { CompressionCodecs, CompressionTypes } = kafkajs;
+  const zstd = { compress: promisify(zstdCompress), decompress: promisify(zstdDecompress) };
+  CompressionCodecs[CompressionTypes.Snappy] = require('kafkajs-snappy') as () => Codec;
+  CompressionCodecs[CompressionTypes.LZ4] = (): Codec => ({
+    compress: ({ buffer }) => compressFrame(buffer),
+    decompress: (buffer) => decompressFrame(buffer),
+  });
+  CompressionCodecs[CompressionTypes.ZSTD] = (): Codec => ({
+    compress: ({ buffer }) => zstd.compress(buffer),
+    decompress: (buffer) => zstd.decompress(buffer),
+  });
+}
