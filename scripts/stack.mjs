@@ -1,11 +1,11 @@
 // Real servers for tests and for trying sluice out, without Docker: see `node scripts/stack.mjs --help`.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { install, readStack, release, remove } from './stack/index.mjs';
 import { residentMb } from './stack/processes.mjs';
+import { claimDirectory } from './stack/run-directories.mjs';
 import { cacheDir, runRoot } from './stack/settings.mjs';
 import { addressOf, defaultParts, environmentOf, parts, startParts, writeStack } from './stack/stack-file.mjs';
 
@@ -64,7 +64,7 @@ const commands = {
   async run({ only = defaultParts, command, ...options }) {
     const servers = new Map();
     await startParts(only, servers, { keep: false, ...options });
-    const dir = await mkdtemp(`${tmpdir()}/sluice-stack-`);
+    const { directory: dir } = await claimDirectory();
     try {
       const file = await writeStack(dir, servers);
       const env = { ...process.env, ...environmentOf(file, servers) };

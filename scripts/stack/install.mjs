@@ -2,7 +2,7 @@
 // Run as a program (`node install.mjs NAME…`) it does the work; the lock is held by whoever starts it.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { output } from './commands.mjs';
 import { cacheDir, canalLib, elasticsearchHome, elasticsearchUser, javaHome, kafkaLib, versions } from './settings.mjs';
@@ -14,11 +14,15 @@ const copyPlugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1';
 const jdk = { has: () => exists(`${javaHome}/bin/javac`), package: 'openjdk-17-jdk-headless' };
 const maven = { has: () => exists('/usr/bin/mvn'), package: 'maven' };
 const unzip = { has: () => exists('/usr/bin/unzip'), package: 'unzip' };
-const mariadb = { has: () => exists('/usr/sbin/mariadbd'), package: 'mariadb-server' };
+// mariadb-server also brings the client, and the user that the server runs as.
+const mariadb = {
+  has: async () => (await exists('/usr/sbin/mariadbd')) && hasUser('mysql'),
+  package: 'mariadb-server',
+};
 const redis = { has: () => exists('/usr/bin/redis-server'), package: 'redis-server' };
 
 const elasticsearchAccount = {
-  has: () => output('id', ['-u', elasticsearchUser]).then(Boolean, () => false),
+  has: () => hasUser(elasticsearchUser),
   make: () => output('useradd', ['--system', '--no-create-home', '--shell', '/usr/sbin/nologin', elasticsearchUser]),
 };
 const kafkaJars = {
@@ -50,10 +54,10 @@ const needs = {
 
 /** Installs what the named servers need and the machine lacks. Two at a time wait for each other. */
 export async function install(names) {
-  if ((await missing(names)).length === 0) return;
   if (process.getuid() !== 0) {
-    throw new Error(`cannot install ${names.join(', ')}: not root; run as root once, or use deploy/compose.yaml`);
+    throw new Error(`cannot set up ${names.join(', ')}: not root; become root, or use deploy/compose.yaml`);
   }
+  if ((await missing(names)).length === 0) return;
   await mkdir(cacheDir, { recursive: true });
   // flock lets go when its process ends, however it ends, so an interrupted install blocks nobody.
   const installer = [process.execPath, fileURLToPath(import.meta.url), ...names];
@@ -89,15 +93,17 @@ async function installPackages(packages) {
   await withoutServices(() => apt('install', '-y', '--no-install-recommends', ...packages));
 }
 
-/** Debian starts a server as soon as its package is installed; this policy says no, and goes again afterwards. */
+/** Debian starts a server as soon as its package is installed; a policy says no, and goes again afterwards. */
 async function withoutServices(action) {
-  const policy = '/usr/sbin/policy-rc.d';
-  if (await exists(policy)) return action();
-  await writeFile(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  const file = '/usr/sbin/policy-rc.d';
+  const policy = '#!/bin/sh\n# while scripts/stack.mjs installs\nexit 101\n';
+  const found = await readFile(file, 'utf8').catch(() => policy);
+  if (found !== policy) return action(); // the machine has a policy of its own
+  await writeFile(file, policy, { mode: 0o755 });
   try {
     await action();
   } finally {
-    await rm(policy, { force: true });
+    await rm(file, { force: true });
   }
 }
 
@@ -152,6 +158,13 @@ async function intoCache(directory, fill) {
 function mvn(args) {
   const options = { env: { ...process.env, JAVA_HOME: javaHome }, timeout: downloadMs };
   return output('mvn', ['-q', '-B', '-Dmaven.wagon.http.retryHandler.count=3', ...args], options);
+}
+
+function hasUser(name) {
+  return output('id', ['-u', name]).then(
+    () => true,
+    () => false,
+  );
 }
 
 function exists(path) {
