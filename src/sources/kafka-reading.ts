@@ -1,4 +1,4 @@
-import kafkajs, { type Consumer, type ConsumerCrashEvent, type EachBatchPayload, type Kafka } from 'kafkajs';
+import type { Consumer, ConsumerCrashEvent, Kafka } from 'kafkajs';
 import {
   exhaustMap,
   firstValueFrom,
@@ -16,7 +16,8 @@ import { AssignmentFeed } from './assignment-feed.ts';
 import { outsideLog, partitionRanges } from './kafka-checks.ts';
 import { kafkaClient, kafkaError, outOfRangePlace, withAdmin } from './kafka-client.ts';
 import { KafkaCommits } from './kafka-commits.ts';
-import type { KafkaPartition, Taken } from './kafka-partition.ts';
+import { KafkaIntake } from './kafka-intake.ts';
+import type { KafkaPartition } from './kafka-partition.ts';
 import { KafkaPause } from './kafka-pause.ts';
 import type { KafkaSourceOptions } from './kafka-source.ts';
 import { KafkaTopics, type Share } from './kafka-topics.ts';
@@ -33,6 +34,7 @@ export class KafkaReading {
   private readonly consumer: Consumer;
   private readonly commits: KafkaCommits;
   private readonly pause: KafkaPause;
+  private readonly intake: KafkaIntake;
   private readonly feed = new AssignmentFeed();
   private readonly topics: KafkaTopics;
   private readonly teardown = new Subscription();
@@ -41,8 +43,6 @@ export class KafkaReading {
   private subscriber: Subscriber<RecordBatch> | null = null;
   private generation = 0;
   private assigned: readonly Share[] = [];
-  private partitions = new Map<string, KafkaPartition>();
-  private isChecking = true;
 
   constructor(options: KafkaSourceOptions) {
     this.options = options;
@@ -63,6 +63,9 @@ export class KafkaReading {
     });
     this.commits = new KafkaCommits(this.consumer);
     this.pause = new KafkaPause(this.consumer, options);
+    const { consumer, kafka, pause } = this;
+    const onFailure = (error: SluiceError): void => this.fail(error);
+    this.intake = new KafkaIntake({ consumer, kafka, pause, onEvent: options.onEvent, onFailure });
   }
 
   get assignments(): Observable<Assignment> {
@@ -103,38 +106,39 @@ export class KafkaReading {
     await this.consumer.disconnect().catch((error) => this.warn('the consumer did not leave in order', error));
   }
 
-  private isClosed(): boolean {
-    return this.state === 'closed';
+  private isReading(): boolean {
+    return this.state === 'reading';
   }
 
   private halt(): void {
     if (this.state !== 'closed') this.state = 'stopped';
+    this.intake.end();
     this.pause.end();
   }
 
   private fail(error: SluiceError): void {
-    if (this.state !== 'reading') return;
+    if (!this.isReading()) return;
     this.halt();
     this.subscriber?.error(error);
   }
 
   private async join(): Promise<void> {
     const topics = await withAdmin(this.kafka, (admin) => this.topics.check(admin));
-    if (this.isClosed()) return;
+    if (!this.isReading()) return;
     this.listen();
     await this.consumer.connect();
     // Never from the end: where a position is missing, skipping what is there would lose it in silence.
     await this.consumer.subscribe({ topics: [...topics], fromBeginning: true });
-    if (this.isClosed()) return;
+    if (!this.isReading()) return;
     await this.consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false, // a batch may be taken in part
       partitionsConsumedConcurrently: 1, // handing a batch on never waits
-      eachBatch: (payload) => this.eachBatch(payload),
+      eachBatch: (payload) => this.intake.eachBatch(payload),
     });
     const { commitIntervalMs = 500, scheduler } = this.options;
     const commits = interval(commitIntervalMs, scheduler).pipe(exhaustMap(() => this.commitQuietly()));
-    if (!this.isClosed()) this.teardown.add(commits.subscribe());
+    if (!this.teardown.closed) this.teardown.add(commits.subscribe());
   }
 
   private listen(): void {
@@ -144,7 +148,7 @@ export class KafkaReading {
     consumer.on(events.COMMIT_OFFSETS, (event) => this.commits.hear(event));
     consumer.on(events.CRASH, (event) => this.crashed(event));
     consumer.on(events.END_BATCH_PROCESS, ({ payload }) => {
-      if (payload.batchSize === 0) return this.guarded(() => this.skipped(payload));
+      return payload.batchSize === 0 ? this.intake.passed(payload) : undefined;
     });
   }
 
@@ -155,20 +159,18 @@ export class KafkaReading {
     this.assigned = Object.entries(assignment).map(([topic, partitions]) => ({ topic, partitions }));
     const partitions = this.assigned.reduce((sum, share) => sum + share.partitions.length, 0);
     this.options.onEvent({ type: 'rebalanced', generation: this.generation, partitions });
-    this.isChecking = true;
     this.pause.check(this.assigned);
-    if (this.state === 'reading') void this.assign(this.generation);
+    if (this.isReading()) void this.assign(this.generation);
   }
 
   private retire(): void {
-    for (const { log } of this.partitions.values()) log.retire();
-    this.partitions = new Map();
+    this.intake.retire();
     this.commits.begin([]);
   }
 
   /** Checks the new share and begins reading it. What cannot be asked now is asked again until the next assignment. */
   private async assign(generation: number): Promise<void> {
-    const isOver = (): boolean => generation !== this.generation || this.state !== 'reading';
+    const isOver = (): boolean => generation !== this.generation || !this.isReading();
     while (!isOver()) {
       try {
         const ranges = await withAdmin(this.kafka, async (admin) => {
@@ -191,86 +193,22 @@ export class KafkaReading {
 
   private begin(partitions: readonly KafkaPartition[], ends: ReadonlyMap<string, number>): void {
     const logs = partitions.map((one) => one.log);
-    this.retire();
-    this.partitions = new Map(partitions.map((one) => [one.place, one]));
+    this.intake.open(partitions);
     this.commits.begin(logs);
-    for (const one of partitions) this.seek(one);
     this.feed.next({ generation: this.generation, partitions: logs });
     const places = logs.map(({ topic, partition, read }) => {
       return { topic, partition, from: read, end: ends.get(`${topic}/${partition}`) ?? read };
     });
     this.options.onEvent({ type: 'assigned', generation: this.generation, partitions: places });
-    this.isChecking = false;
     this.pause.checked();
-  }
-
-  private seek({ log, expected }: KafkaPartition): void {
-    this.consumer.seek({ topic: log.topic, partition: log.partition, offset: String(expected) });
-  }
-
-  /** Hands the batch on before it returns: kafkajs fetches nothing while this runs. */
-  private eachBatch({ batch, isStale, resolveOffset }: EachBatchPayload): Promise<void> {
-    return this.guarded(async () => {
-      const partition = this.partitionOf(batch.topic, batch.partition);
-      if (partition === null || isStale()) return;
-      let taken = partition.take(batch);
-      if (taken.kind === 'hole' && (await this.mayPassHole(partition))) taken = partition.take(batch);
-      if (!partition.log.isCurrent) return;
-      if (taken.kind === 'read') {
-        resolveOffset(String(partition.expected - 1));
-        const { topic, partition: number, highWatermark } = batch;
-        const { records, bytes } = taken;
-        this.options.onEvent({ type: 'fetched', topic, partition: number, records, bytes, end: Number(highWatermark) });
-      } else this.seek(partition);
-      this.pause.whenFull();
-    });
-  }
-
-  private async skipped(batch: { topic: string; partition: number; firstOffset: string | null; lastOffset: string }) {
-    const partition = this.partitionOf(batch.topic, batch.partition);
-    if (partition === null) return;
-    const taken: Taken = partition.skip(Number(batch.firstOffset ?? partition.expected), Number(batch.lastOffset) + 1);
-    if (taken.kind === 'read') return this.pause.whenFull();
-    if (taken.kind === 'hole' && !(await this.mayPassHole(partition))) return;
-    this.seek(partition);
-  }
-
-  private partitionOf(topic: string, partition: number): KafkaPartition | null {
-    const isReading = this.state === 'reading' && !this.isChecking;
-    return isReading ? (this.partitions.get(`${topic}/${partition}`) ?? null) : null;
-  }
-
-  /** A hole is only innocent while the log still begins before it; else records were deleted that we had not read. */
-  private async mayPassHole(partition: KafkaPartition): Promise<boolean> {
-    const { log, expected, place } = partition;
-    const offsets = await withAdmin(this.kafka, (admin) => admin.fetchTopicOffsets(log.topic));
-    const own = offsets.find((one) => one.partition === log.partition);
-    if (!log.isCurrent) return false;
-    if (own === undefined || Number(own.low) > expected)
-      throw outsideLog(place, expected, own === undefined ? null : { low: Number(own.low), high: Number(own.high) });
-    partition.passHole();
-    return true;
-  }
-
-  /** Nothing but kafkajs errors may leave a handler: any other kills the consumer, or is retried without end. */
-  private async guarded(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      if (error instanceof kafkajs.KafkaJSError) throw error;
-      this.fail(
-        error instanceof SluiceError ? error : new SluiceError('E9001', 'reading failed by a defect', { cause: error }),
-      );
-    }
   }
 
   private crashed({ payload: { error, restart } }: ConsumerCrashEvent): void {
     this.options.onEvent({ type: 'crashed', isRestarting: restart, detail: error.message });
     if (restart) return; // the next GROUP_JOIN begins anew
     const place = outOfRangePlace(error);
-    const partition = place === null ? undefined : this.partitions.get(place);
     if (place === null) this.fail(kafkaError('the Kafka consumer died', error));
-    else this.fail(outsideLog(place, partition?.expected ?? -1, null));
+    else this.fail(outsideLog(place, this.intake.expected(place) ?? -1, null));
   }
 
   private async commitQuietly(): Promise<void> {
