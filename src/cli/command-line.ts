@@ -51,7 +51,7 @@ export async function commandLine(args: readonly string[], output: Output): Prom
       throw new SluiceError('E1002', `there is no command ${JSON.stringify(name)}`, { remedy });
     }
     const input = argumentsOf(command, rest);
-    if (input.values['help'] === true) {
+    if (input.values.help === true) {
       output.result(`${command.summary}\n\n${command.help}`);
       return 0;
     }

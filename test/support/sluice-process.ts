@@ -1,0 +1,116 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from './eventually.ts';
+
+const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
+
+/** `sluice run` as a process of its own: what a user starts, stops and kills. */
+export class SluiceProcess {
+  private readonly child: ChildProcess;
+  private readonly port: number;
+  private readonly exited: Promise<unknown[]>;
+  /** Everything it wrote, at most the last megabyte. */
+  output = '';
+
+  private constructor(child: ChildProcess, port: number) {
+    this.child = child;
+    this.port = port;
+    this.exited = once(child, 'exit');
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.output = (this.output + text).slice(-(1 << 20));
+      });
+    }
+  }
+
+  /** Starts it with a configuration (its `http.port` is chosen here) and waits until `/readyz` says 200. */
+  static async start(
+    config: Readonly<Record<string, unknown>>,
+    { isReadyWithinMs = 60_000 } = {},
+  ): Promise<SluiceProcess> {
+    const started = await SluiceProcess.spawn(config);
+    await eventually(`sluice is ready\n`, () => started.isReady(), { withinMs: isReadyWithinMs }).catch((error) => {
+      started.child.kill('SIGKILL');
+      throw new Error(`sluice did not become ready; it wrote:\n${started.output}`, { cause: error });
+    });
+    return started;
+  }
+
+  /** Starts it and waits for nothing: for starts that are meant to fail. */
+  static async spawn(config: Readonly<Record<string, unknown>>): Promise<SluiceProcess> {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-run-'));
+    const port = await freePort();
+    const file = join(folder, 'sluice.json');
+    writeFileSync(file, JSON.stringify({ ...config, http: { host: '127.0.0.1', port } }));
+    const child = spawn(process.execPath, [MAIN, 'run', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const kill = (): boolean => child.kill('SIGKILL');
+    process.once('exit', kill);
+    child.once('exit', () => {
+      process.removeListener('exit', kill);
+      rmSync(folder, { recursive: true, force: true });
+    });
+    return new SluiceProcess(child, port);
+  }
+
+  async isReady(): Promise<boolean> {
+    if (this.child.exitCode !== null) throw new Error(`it exited with ${this.child.exitCode}`);
+    return (await this.get('/readyz')).status === 200;
+  }
+
+  async get(path: string): Promise<{ status: number; text: string }> {
+    const response = await fetch(`http://127.0.0.1:${this.port}${path}`);
+    return { status: response.status, text: await response.text() };
+  }
+
+  /** Sum of a metric over its labels, or only over series whose labels contain every given text. */
+  async metric(name: string, ...labels: string[]): Promise<number> {
+    const { text } = await this.get('/metrics');
+    const series = text.split('\n').filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
+    return series
+      .filter((line) => labels.every((label) => line.includes(label)))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+  }
+
+  /** Resident set of the process, bytes. */
+  get residentBytes(): number {
+    const pages = readFileSync(`/proc/${this.child.pid}/statm`, 'utf8').split(' ')[1];
+    return Number(pages) * 4096;
+  }
+
+  /** SIGTERM; resolves with the exit code. */
+  async stop(): Promise<number | null> {
+    this.child.kill('SIGTERM');
+    await this.exited;
+    return this.child.exitCode;
+  }
+
+  /** SIGKILL, as a crash. */
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Resolves with the exit code when it ends by itself. */
+  async ended(): Promise<number | null> {
+    await this.exited;
+    return this.child.exitCode;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port was given');
+  return address.port;
+}
