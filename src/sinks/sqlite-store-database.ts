@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
 import { SluiceError } from '../pipeline/errors.ts';
 import { type SqlAnswer, type SqlDatabase, type SqlSession, type SqlValue, sqliteDialect } from './store-sql.ts';
 
@@ -6,6 +7,9 @@ import { type SqlAnswer, type SqlDatabase, type SqlSession, type SqlValue, sqlit
 const MAX_STATEMENTS = 128;
 /** Calls that may wait for a transaction to end. */
 const MAX_WAITING = 1000;
+/** How long another process may hold the file. Waited for here: SQLite's own wait would stop the whole process. */
+const BUSY_TIMEOUT_MS = 5000;
+const BUSY_PAUSE_MS = 5;
 /** SQLite takes values of 10^9 bytes; a row is kept far below. */
 const LIMITS = { statementBytes: 8 * 1024 * 1024, rowBytes: 256 * 1024 * 1024 };
 /** SQLITE_TOOBIG and SQLITE_CONSTRAINT: the row, not the database. */
@@ -52,11 +56,11 @@ export function sqliteDatabase(connection: () => DatabaseSync): SqliteDatabase {
     dialect: sqliteDialect,
     limits: () => LIMITS,
     isRowFault: (error) => typeof error === 'object' && error !== null && faults.has(error),
-    run: (sql, values) => inTurn(() => session.run(sql, values)),
+    run: (sql, values) => inTurn(() => whenFree(() => session.run(sql, values))),
     transaction: (work) =>
       inTurn(async () => {
         // IMMEDIATE: a read that turns into a write later fails at once when another process wrote in between.
-        guarded(() => connection().exec('BEGIN IMMEDIATE'));
+        await whenFree(async () => guarded(() => connection().exec('BEGIN IMMEDIATE')));
         try {
           const result = await work(session);
           guarded(() => connection().exec('COMMIT'));
@@ -71,6 +75,21 @@ export function sqliteDatabase(connection: () => DatabaseSync): SqliteDatabase {
     },
   };
 }
+
+/** Repeats what found the file locked, until the time is over. */
+export async function whenFree<T>(call: () => Promise<T>): Promise<T> {
+  const endMs = performance.now() + BUSY_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof SluiceError) || !busy.has(error) || performance.now() > endMs) throw error;
+      await delay(BUSY_PAUSE_MS);
+    }
+  }
+}
+
+const busy = new WeakSet<SluiceError>();
 
 function statementCache(connection: () => DatabaseSync): (sql: string) => StatementSync {
   const statements = new Map<string, StatementSync>();
@@ -101,9 +120,11 @@ export function sqliteError(error: unknown): SluiceError {
   const { code, errcode } = error as { code?: unknown; errcode?: unknown };
   const primary = Number(errcode) & 0xff;
   const isBusy = primary === 5 || primary === 6;
-  return new SluiceError('E4001', isBusy ? 'the store is locked by another process' : 'the store failed', {
+  const wrapped = new SluiceError('E4001', isBusy ? 'the store is locked by another process' : 'the store failed', {
     detail: `SQLite ${errcode ?? code ?? 'unknown'}`,
     remedy: isBusy ? '' : 'Check that the file is a database of sluice, may be written, and that the disk is not full.',
     retriable: isBusy || primary === 10 || primary === 13,
   });
+  if (isBusy) busy.add(wrapped);
+  return wrapped;
 }

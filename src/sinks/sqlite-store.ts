@@ -37,8 +37,9 @@ export function sqliteStore({ path, lookup }: SqliteStoreOptions): Store {
       if (connection !== null) return;
       try {
         if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
-        connection = new DatabaseSync(path, { timeout: 5000 });
-        connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+        connection = new DatabaseSync(path, { timeout: 0 });
+        await database.run('PRAGMA journal_mode = WAL', []);
+        await database.run('PRAGMA synchronous = FULL', []);
         await database.transaction((session) =>
           migrate(session, {
             dialect: sqliteDialect,
