@@ -15,6 +15,7 @@ export class KafkaPause {
   private isChecking = true;
   private isEnded = false;
   private isPaused = false;
+  private isKnownPaused = false;
   private stopWaiting: (() => void) | null = null;
 
   constructor(
@@ -72,7 +73,9 @@ export class KafkaPause {
       return; // between a crash and its restart there is no consumer; the next assignment begins paused
     }
     this.isPaused = shouldPause;
+    if (this.isChecking || shouldPause === this.isKnownPaused) return; // an assignment tells of itself
+    this.isKnownPaused = shouldPause;
     const { bytes, changes } = this.inFlight;
-    if (!this.isChecking) this.onEvent({ type: 'paused', isPaused: shouldPause, bytes, changes });
+    this.onEvent({ type: 'paused', isPaused: shouldPause, bytes, changes });
   }
 }
