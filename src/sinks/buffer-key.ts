@@ -14,9 +14,16 @@ export function bufferKey(table: Table, key: string, bucket: number | null): str
   return bufferPrefix(table, bucket) + key;
 }
 
+/** Escaped once a table, not once a row. */
+const names = new WeakMap<Table, string>();
+
 /** What all keys of a table (and bucket) begin with. */
 export function bufferPrefix(table: Table, bucket: number | null): string {
-  const name = `${escapeName(table.database)}.${escapeName(table.name)}`;
+  let name = names.get(table);
+  if (name === undefined) {
+    name = `${escapeName(table.database)}.${escapeName(table.name)}`;
+    names.set(table, name);
+  }
   return bucket === null ? `buffer:${name}:` : `buffer:{${name}.${bucket}}:`;
 }
 
