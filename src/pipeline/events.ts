@@ -16,7 +16,15 @@ export type PipelineEvent =
   | { type: 'notice'; kind: string; table: string; detail: string; topic: string; partition: number; offset: number }
   | { type: 'buffered'; changes: number; ms: number }
   | { type: 'journaled'; changes: number; ms: number }
-  | { type: 'window'; cause: 'time' | 'cap' | 'end'; changes: number; keys: number; bytes: number }
+  | {
+      type: 'window';
+      cause: 'time' | 'cap' | 'end';
+      changes: number;
+      keys: number;
+      bytes: number;
+      /** Of the changes, those that replaced an older one of their key, where the fold counts them. */
+      superseded?: number;
+    }
   | {
       type: 'bulk';
       table: Table;

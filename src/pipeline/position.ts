@@ -165,6 +165,11 @@ export class PartitionLog {
     return this.tickets[this.head]?.firstOffset ?? null;
   }
 
+  /** Broker timestamp of the last record of that batch, milliseconds; null when all is settled or the batch held no record. */
+  get oldestUnsettledMs(): number | null {
+    return this.tickets[this.head]?.anchor?.timestampMs ?? null;
+  }
+
   /** Takes up a batch. `nextOffset` is where reading goes on, past filtered and control records. */
   admit(firstOffset: number, nextOffset: number, anchor: Anchor | null): Ticket {
     if (firstOffset < this.read)
