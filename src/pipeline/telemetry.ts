@@ -33,8 +33,11 @@ export interface Telemetry {
   readonly reportSource: (event: SourceEvent) => void;
   readonly registry: Registry;
   readonly dependencies: Dependencies;
-  /** Records beyond the position of the partitions owned now, as far as the end of their logs is known. */
-  lag(): number;
+  /**
+   * Records that wait in the log unread, in the partitions owned now. One a partition is not counted: it may be the
+   * marker of a transaction, which no consumer is shown and kafkajs skips in silence.
+   */
+  unread(): number;
   /** Ends the summary lines. */
   stop(): void;
 }
@@ -82,7 +85,10 @@ export function telemetry(options: TelemetryOptions): Telemetry {
       const line = lineOfSource(event);
       if (line !== null) conditions.tell(line);
     },
-    lag,
+    unread: () =>
+      gauges
+        .logs()
+        .reduce((sum, one) => sum + Math.max(0, lagOf(one, counts.memory) - (one.read - one.settled) - 1), 0),
     stop: () => beat.unsubscribe(),
   };
 }

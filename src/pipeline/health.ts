@@ -1,0 +1,125 @@
+import { asyncScheduler, interval, type SchedulerLike } from 'rxjs';
+import type { SourceEvent } from '../sources/source-event.ts';
+import type { Dependencies, DependencyName } from './dependencies.ts';
+import type { PipelineEvent, Report } from './events.ts';
+import { ageSeconds } from './gauges.ts';
+import type { InFlight, PartitionLog } from './position.ts';
+
+export interface HealthOptions {
+  readonly dependencies: Dependencies;
+  /** Servers that must have answered once before this instance is ready. The buffer is none: nothing depends on it. */
+  readonly required?: readonly DependencyName[];
+  readonly inFlight: InFlight;
+  /** The positions of the partitions owned now. */
+  logs(): readonly PartitionLog[];
+  /** Records that wait in the log unread; `Telemetry.unread`. */
+  unread(): number;
+  /** Without progress for so long, while there is work and no server is known to be down, the process is not live. Default 120,000 ms. */
+  readonly livenessMs?: number;
+  readonly scheduler?: SchedulerLike;
+}
+
+/** An answer for a probe. Holds no host names. */
+export interface Verdict {
+  readonly isOk: boolean;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export interface Health {
+  /** Takes note of progress. */
+  readonly report: Report;
+  readonly reportSource: (event: SourceEvent) => void;
+  /** From now on this instance is not ready: it was asked to stop. */
+  stopping(): void;
+  live(): Verdict;
+  ready(): Verdict;
+  /** `live`, with what is known of servers and partitions. */
+  details(): Verdict;
+  /** Ends the watch over progress. */
+  stop(): void;
+}
+
+/** Events that say only that something does not work. */
+const NO_PROGRESS: ReadonlySet<PipelineEvent['type']> = new Set(['dependency', 'notice', 'journal-gap']);
+
+/**
+ * Judges by progress, not by servers: live is a process that gets something done (parking and retrying count), has
+ * nothing to do, or waits for a server that is down, which a restart would not bring back. Ready is one that has its
+ * share of the log and has reached every server it needs; it stays ready when one goes away later, until it is stopped.
+ */
+export function health(options: HealthOptions): Health {
+  const { dependencies, inFlight, livenessMs = 120_000, logs, scheduler = asyncScheduler, unread } = options;
+  const { required = ['kafka', 'store', 'index'] } = options;
+  const startedMs = scheduler.now();
+  let progressMs = startedMs;
+  let assignedMs: number | null = null;
+  let isStopping = false;
+
+  const hasWork = (): boolean => logs().some((log) => log.oldestUnsettled !== null) || unread() > 0;
+  const progressed = (): void => {
+    progressMs = scheduler.now();
+  };
+  // Work that comes after a long idle time has the whole span from then on.
+  const watch = interval(livenessMs / 12, scheduler).subscribe(() => {
+    if (!hasWork() || dependencies.isAnyDown) progressed();
+  });
+
+  const live = (): Verdict => {
+    const isWaiting = !hasWork() || dependencies.isAnyDown;
+    const stalledMs = isWaiting ? 0 : scheduler.now() - progressMs;
+    const isOk = stalledMs < livenessMs;
+    return { isOk, body: isOk ? { status: 'live' } : { status: 'stalled', stalledSeconds: stalledMs / 1000 } };
+  };
+  const ready = (): Verdict => {
+    const failing: object[] = [];
+    if (isStopping) failing.push({ check: 'not-stopping' });
+    if (assignedMs === null) failing.push({ check: 'assignment' });
+    for (const { code, hasAnswered, name } of dependencies.all()) {
+      if (required.includes(name) && !hasAnswered) failing.push({ check: name, ...(code === '' ? {} : { code }) });
+    }
+    return { isOk: failing.length === 0, body: { status: failing.length === 0 ? 'ready' : 'not ready', failing } };
+  };
+  const details = (): Verdict => {
+    const nowMs = scheduler.now();
+    const verdict = live();
+    const owned = logs();
+    return {
+      isOk: verdict.isOk,
+      body: {
+        ...verdict.body,
+        ready: ready().isOk,
+        uptimeSeconds: ageSeconds(startedMs, nowMs),
+        dependencies: Object.fromEntries(dependencies.all().map((one) => [one.name, stateOf(one)])),
+        partitions: {
+          assigned: owned.length,
+          unsettledRecords: owned.reduce((sum, log) => sum + log.read - log.settled, 0),
+          unreadRecords: unread(),
+          oldestUnsettledSeconds: Math.max(0, ...owned.map((log) => ageSeconds(log.oldestUnsettledMs, nowMs))),
+        },
+        inFlight: { bytes: inFlight.bytes, changes: inFlight.changes, limit: inFlight.limit },
+      },
+    };
+  };
+
+  return {
+    live,
+    ready,
+    details,
+    report: (event) => {
+      if (!NO_PROGRESS.has(event.type)) progressed();
+    },
+    reportSource: (event) => {
+      if (event.type === 'assigned') assignedMs = scheduler.now();
+      if (['assigned', 'committed', 'fetched', 'rebalanced'].includes(event.type)) progressed();
+    },
+    stopping: () => {
+      isStopping = true;
+    },
+    stop: () => watch.unsubscribe(),
+  };
+}
+
+function stateOf({ code, isUp, sinceMs }: ReturnType<Dependencies['all']>[number]): object {
+  const status = isUp === null ? 'unknown' : isUp ? 'up' : 'down';
+  return { status, since: new Date(sinceMs).toISOString(), ...(code === '' ? {} : { code }) };
+}
