@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { RecordSource } from '../../src/pipeline/ports.ts';
 import type { InFlight } from '../../src/pipeline/position.ts';
 import { SourceReader } from '../sources/source-reader.ts';
-import { until } from '../sources/until.ts';
+import { eventually } from '../support/eventually.ts';
 
 /** One log that a test writes and reads. */
 export interface SourceUnderTest {
@@ -29,7 +29,7 @@ export function testSourceConformance(name: string, make: () => Promise<SourceUn
     const reader = new SourceReader(roomy);
     const source = log.open(reader.inFlight);
     reader.read(source);
-    await until('all records', () => reader.count === 1230 && (reader.isComplete || !log.isFinite));
+    await eventually('all records', () => reader.count === 1230 && (reader.isComplete || !log.isFinite));
     for (const [partition, count] of [
       [0, 1200],
       [1, 30],
@@ -56,7 +56,7 @@ export function testSourceConformance(name: string, make: () => Promise<SourceUn
     const reader = new SourceReader(roomy);
     const source = log.open(reader.inFlight);
     reader.read(source);
-    await until('all records', () => reader.count === 10);
+    await eventually('all records', () => reader.count === 10);
     assert.equal(reader.history[0], 'assigned');
     const places = [`${log.topic}/0`, `${log.topic}/1`];
     assert.deepEqual([...(reader.assigned.at(-1)?.places.keys() ?? [])].sort(), places);
@@ -76,7 +76,7 @@ export function testSourceConformance(name: string, make: () => Promise<SourceUn
     const source = log.open(reader.inFlight);
     reader.read(source);
     while (reader.count < 6000) {
-      await until('the limit, or the end', () => reader.inFlight.isFull || reader.count === 6000);
+      await eventually('the limit, or the end', () => reader.inFlight.isFull || reader.count === 6000);
       assert.ok(reader.inFlight.changes < limit.changes + 500, `${reader.inFlight.changes} changes are held`);
       reader.settle();
     }
@@ -97,7 +97,7 @@ export function testSourceConformance(name: string, make: () => Promise<SourceUn
     const reader = new SourceReader(roomy);
     const source = log.open(reader.inFlight);
     reader.read(source);
-    await until('all records', () => reader.count === values.length);
+    await eventually('all records', () => reader.count === values.length);
     assert.deepEqual(
       reader.values(log.topic, 0),
       values.map((value) => value?.toString('latin1') ?? null),
@@ -112,7 +112,7 @@ export function testSourceConformance(name: string, make: () => Promise<SourceUn
     const reader = new SourceReader({ bytes: 64 << 20, changes: 1000 }, { isSettling: false });
     const source = log.open(reader.inFlight);
     reader.read(source);
-    await until('the limit', () => reader.inFlight.isFull);
+    await eventually('the limit', () => reader.inFlight.isFull);
     const { count } = reader;
     source.stop();
     assert.equal(reader.isComplete, true);
@@ -125,7 +125,7 @@ export function testSourceConformance(name: string, make: () => Promise<SourceUn
     const restarted = log.open(after.inFlight);
     after.read(restarted);
     const first = log.keepsPositions ? count : 0;
-    await until('the rest', () => after.count === 3000 - first);
+    await eventually('the rest', () => after.count === 3000 - first);
     assert.equal(after.offsets(log.topic, 0)[0], first);
     await restarted.close();
   });
@@ -136,7 +136,7 @@ export function testSourceConformance(name: string, make: () => Promise<SourceUn
     const reader = new SourceReader(roomy, { isSettling: false });
     const source = log.open(reader.inFlight);
     reader.read(source);
-    await until('all records', () => reader.count === 2000);
+    await eventually('all records', () => reader.count === 2000);
     const [first, second, , fourth] = reader.batches;
     assert.ok(first && second && fourth);
     for (const batch of [fourth, second, first]) reader.settleOne(batch); // the third holds the position back
@@ -147,7 +147,7 @@ export function testSourceConformance(name: string, make: () => Promise<SourceUn
     const restarted = log.open(after.inFlight);
     after.read(restarted);
     const from = log.keepsPositions ? second.ticket.nextOffset : 0;
-    await until('the rest', () => after.count === 2000 - from);
+    await eventually('the rest', () => after.count === 2000 - from);
     assert.deepEqual(
       after.offsets(log.topic, 0),
       [...Array(2000 - from).keys()].map((index) => index + from),

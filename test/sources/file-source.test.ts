@@ -8,8 +8,8 @@ import { asyncScheduler } from 'rxjs';
 import { SluiceError } from '../../src/pipeline/errors.ts';
 import { type FileSourceOptions, fileSource } from '../../src/sources/file-source.ts';
 import { testSourceConformance } from '../conformance/source.ts';
+import { eventually } from '../support/eventually.ts';
 import { SourceReader } from './source-reader.ts';
-import { until } from './until.ts';
 
 const directory = await mkdtemp(join(tmpdir(), 'sluice-file-source-'));
 after(() => rm(directory, { recursive: true }));
@@ -123,7 +123,7 @@ test('partitions of a file are counted before its first record; those of standar
   const reader = new SourceReader({ bytes: 1 << 20, changes: 1000 });
   const source = fileSource({ path, inFlight: reader.inFlight, scheduler: asyncScheduler });
   source.records.subscribe(() => seen.push(source.partitionCount('shop')));
-  await until('both', () => seen.length === 2);
+  await eventually('both', () => seen.length === 2);
   assert.deepEqual(seen, [3, 3]);
   await source.close();
   const given = fileSource({ path: '-', partitions: 5, inFlight: reader.inFlight, scheduler: asyncScheduler });
@@ -136,9 +136,9 @@ test('standard input that stays open is let go by stop', async () => {
   const reader = new SourceReader({ bytes: 1 << 20, changes: 1000 });
   const source = fileSource({ path: '-', input, inFlight: reader.inFlight, scheduler: asyncScheduler });
   reader.read(source);
-  await until('the first line', () => reader.count === 1);
+  await eventually('the first line', () => reader.count === 1);
   source.stop();
-  await until('the stream to be destroyed', () => input.destroyed);
+  await eventually('the stream to be destroyed', () => input.destroyed);
   assert.equal(reader.isComplete, true);
   assert.equal(reader.error, null);
 });
@@ -147,7 +147,7 @@ async function readAll(options: Partial<FileSourceOptions> & { path: string }): 
   const reader = new SourceReader({ bytes: 64 << 20, changes: 100_000 });
   const source = fileSource({ inFlight: reader.inFlight, scheduler: asyncScheduler, ...options });
   reader.read(source);
-  await until('the end', () => reader.isComplete || reader.error !== null);
+  await eventually('the end', () => reader.isComplete || reader.error !== null);
   await source.close();
   return reader;
 }
