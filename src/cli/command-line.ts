@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { manifest } from '../config/manifest.ts';
 import { SluiceError } from '../pipeline/errors.ts';
 import { check } from './check.ts';
 import { argumentsOf, type Command, type Output } from './command.ts';
@@ -38,7 +38,7 @@ export async function commandLine(args: readonly string[], output: Output): Prom
       return name === undefined ? 2 : 0;
     }
     if (name === '--version') {
-      output.result(`sluice ${version()} (node ${process.version})`);
+      output.result(`sluice ${manifest().version} (node ${process.version})`);
       return 0;
     }
     const command = COMMANDS.find((one) => one.name === name);
@@ -66,9 +66,4 @@ export async function commandLine(args: readonly string[], output: Output): Prom
     output.message(error.line);
     return error.code.startsWith('E1') ? 2 : 1;
   }
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -1,0 +1,166 @@
+import { asyncScheduler } from 'rxjs';
+import type { Config } from '../config/load.ts';
+import { manifest } from '../config/manifest.ts';
+import { processConfig } from '../config/process-config.ts';
+import type { DependencyName } from '../pipeline/dependencies.ts';
+import { SluiceError } from '../pipeline/errors.ts';
+import { type Health, health } from '../pipeline/health.ts';
+import { httpServer } from '../pipeline/http-server.ts';
+import type { PartitionLog } from '../pipeline/position.ts';
+import { runService, type Service } from '../pipeline/run-service.ts';
+import type { Parts } from '../pipeline/stages.ts';
+import { type Telemetry, telemetry } from '../pipeline/telemetry.ts';
+import type { Command } from './command.ts';
+import { connect, syncOptions } from './connect.ts';
+import { createLog, type ServiceLog } from './log.ts';
+
+const EXIT_BY_SIGNAL: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 };
+
+/** Runs the service until it is stopped, its input ends, or it cannot go on. */
+export const run: Command = {
+  name: 'run',
+  summary: 'Runs the pipeline until it is stopped or its input ends.',
+  help: `Usage: sluice run [--config FILE]
+
+SIGTERM or SIGINT stops intake, drains, parks what is left, commits and exits 0; a second signal exits at once.
+Serves /metrics, /livez, /readyz and /health on http.host and http.port.
+
+Options:
+  -c, --config FILE   configuration (default: environment and defaults only)
+
+Environment: every key has a variable SLUICE_…, see docs/configuration.md`,
+  options: { config: { type: 'string', short: 'c' } },
+  async run({ values }) {
+    const config = processConfig(typeof values.config === 'string' ? values.config : undefined);
+    const { version } = manifest();
+    const log = createLog(config.log, { version });
+    for (const warning of config.warnings) log.warn({ component: 'config' }, warning);
+    const watched = watch(config, log, version);
+    try {
+      return await serve(config, watched, log);
+    } catch (error) {
+      const known =
+        error instanceof SluiceError
+          ? error
+          : new SluiceError('E9001', 'unexpected failure', { detail: nameOf(error) });
+      log.fatal({ code: known.code, detail: known.detail, remedy: known.remedy }, known.message);
+      return 1;
+    } finally {
+      watched.telemetry.stop();
+      watched.health.stop();
+      await log.close();
+    }
+  },
+};
+
+interface Watched {
+  readonly parts: Parts;
+  readonly telemetry: Telemetry;
+  readonly health: Health;
+}
+
+/** Makes the adapters and what watches over them. */
+function watch(config: Config, log: ServiceLog, version: string): Watched {
+  let logs: readonly PartitionLog[] = [];
+  const parts: Parts = connect(config, {
+    scheduler: asyncScheduler,
+    report: (event) => {
+      watchers.telemetry.report(event);
+      watchers.health.report(event);
+    },
+    onSourceEvent: (event) => {
+      watchers.telemetry.reportSource(event);
+      watchers.health.reportSource(event);
+    },
+  });
+  const { buffer, inFlight, store } = parts;
+  const dependencies = [
+    ...(config.source.type === 'kafka' ? ['kafka'] : []),
+    'buffer',
+    'store',
+    'index',
+  ] as DependencyName[];
+  const watching = telemetry({
+    log,
+    dependencies,
+    build: { version, revision: 'unknown' },
+    gauges: { inFlight, logs: () => logs, bufferSize: () => buffer.size(), parkedCount: () => store.parkedCount() },
+  });
+  const judging = health({
+    dependencies: watching.dependencies,
+    required: dependencies.filter((name) => name !== 'buffer'),
+    inFlight,
+    logs: () => logs,
+    unread: () => watching.unread(),
+  });
+  const watchers = { parts, telemetry: watching, health: judging };
+  parts.source.assignments.subscribe(({ generation, partitions }) => {
+    logs = partitions;
+    if (config.source.type === 'file') judging.reportSource({ type: 'assigned', generation, partitions: [] });
+  });
+  return watchers;
+}
+
+async function serve(
+  config: Config,
+  { health: judging, parts, telemetry: watching }: Watched,
+  log: ServiceLog,
+): Promise<number> {
+  const server = config.http.enabled
+    ? await httpServer({ ...config.http, health: judging, registry: watching.registry }).start()
+    : null;
+  try {
+    log.info({ component: 'run', port: server?.port ?? 0, ...typesOf(config) }, 'starting');
+    await parts.store.open();
+    watching.dependencies.set('store', true);
+    for (const name of ['buffer', 'index'] as const) greet(parts, name, watching);
+    const service = runService(parts, syncOptions(config));
+    const release = onSignals(service, judging, log);
+    try {
+      await service.done;
+    } finally {
+      release();
+    }
+    log.info({ component: 'run' }, 'stopped');
+    return 0;
+  } finally {
+    await server?.close();
+  }
+}
+
+/** Asks a server once, so that readiness and the log know of it before the first change comes. Nothing waits for it. */
+function greet(parts: Parts, name: 'buffer' | 'index', { report }: Telemetry): void {
+  parts[name].ping().then(
+    () => report({ type: 'dependency', name, isUp: true, code: '', detail: '' }),
+    (error) =>
+      report({
+        type: 'dependency',
+        name,
+        isUp: false,
+        code: error instanceof SluiceError ? error.code : 'E9001',
+        detail: nameOf(error),
+      }),
+  );
+}
+
+/** The first signal drains, the second exits at once. Returns what takes the handlers off again. */
+function onSignals(service: Service, judging: Health, log: ServiceLog): () => void {
+  let isAsked = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (isAsked) process.exit(EXIT_BY_SIGNAL[signal] ?? 1);
+    isAsked = true;
+    log.info({ component: 'run', signal }, 'stopping: draining what was read');
+    judging.stopping();
+    service.stop();
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+  return () => process.off('SIGTERM', stop).off('SIGINT', stop);
+}
+
+function typesOf({ buffer, index, journal, source }: Config): object {
+  return { source: source.type, buffer: buffer.type, journal: journal.type, index: index.type };
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
