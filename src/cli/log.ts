@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { Writable } from 'node:stream';
 import { type Logger, pino } from 'pino';
 import { SluiceError } from '../pipeline/errors.ts';
 import { prettyLine } from './pretty-line.ts';
@@ -15,7 +16,7 @@ export interface LogOptions {
   /** Default: the host's name, in a container the container's. */
   readonly instance?: string;
   /** `process.stdout` for a service; `process.stderr` for a command whose results are on stdout. */
-  readonly stream: NodeJS.WritableStream & { readonly isTTY?: boolean; hasColors?(): boolean };
+  readonly stream: Writable & { readonly isTTY?: boolean; hasColors?(): boolean };
 }
 
 export interface ServiceLog {
@@ -92,7 +93,7 @@ function describeError(error: unknown, isVerbose: boolean): object {
     const { code, detail, message, name, remedy } = error;
     return { type: name, code, message, detail, remedy };
   }
-  if (!(error instanceof Error)) return { ...(error as object) };
+  if (!(error instanceof Error)) return typeof error === 'object' ? { ...error } : { type: typeof error };
   const { code } = error as NodeJS.ErrnoException;
   return { type: error.name, ...(code === undefined ? {} : { code }), ...(isVerbose ? { stack: error.stack } : {}) };
 }

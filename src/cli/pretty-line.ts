@@ -21,13 +21,13 @@ export function prettyLine(json: string, hasColor: boolean): string {
 }
 
 function wordOf(value: unknown): string {
-  if (typeof value === 'string' && /^[^\s"=\u0000-\u001f\u007f-\u009f]+$/.test(value)) return value;
+  if (typeof value === 'string' && /^[^\s"=\p{Cc}\p{Cf}]+$/u.test(value)) return value;
   return plain(JSON.stringify(value) ?? '');
 }
 
 /** Control characters escaped: a terminal would obey them. */
 function plain(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, (character) => {
+    return `\\u{${character.codePointAt(0)?.toString(16)}}`;
   });
 }

@@ -29,6 +29,8 @@ export interface Health {
   /** Takes note of progress. */
   readonly report: Report;
   readonly reportSource: (event: SourceEvent) => void;
+  /** The share of the log is known, be it empty. For sources that report no events of their own. */
+  assigned(): void;
   /** From now on this instance is not ready: it was asked to stop. */
   stopping(): void;
   live(): Verdict;
@@ -52,7 +54,7 @@ export function health(options: HealthOptions): Health {
   const { required = ['kafka', 'store', 'index'] } = options;
   const startedMs = scheduler.now();
   let progressMs = startedMs;
-  let assignedMs: number | null = null;
+  let isAssigned = false;
   let isStopping = false;
 
   const hasWork = (): boolean => logs().some((log) => log.oldestUnsettled !== null) || unread() > 0;
@@ -73,7 +75,7 @@ export function health(options: HealthOptions): Health {
   const ready = (): Verdict => {
     const failing: object[] = [];
     if (isStopping) failing.push({ check: 'not-stopping' });
-    if (assignedMs === null) failing.push({ check: 'assignment' });
+    if (!isAssigned) failing.push({ check: 'assignment' });
     for (const { code, hasAnswered, name } of dependencies.all()) {
       if (required.includes(name) && !hasAnswered) failing.push({ check: name, ...(code === '' ? {} : { code }) });
     }
@@ -109,8 +111,11 @@ export function health(options: HealthOptions): Health {
       if (!NO_PROGRESS.has(event.type)) progressed();
     },
     reportSource: (event) => {
-      if (event.type === 'assigned') assignedMs = scheduler.now();
+      if (event.type === 'assigned') isAssigned = true;
       if (['assigned', 'committed', 'fetched', 'rebalanced'].includes(event.type)) progressed();
+    },
+    assigned: () => {
+      isAssigned = true;
     },
     stopping: () => {
       isStopping = true;
