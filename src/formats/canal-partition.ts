@@ -1,4 +1,4 @@
-import { type Row, valueOf } from './row-plan.ts';
+import { columnValue, type Row } from './row-plan.ts';
 
 /**
  * The partition that Canal sends a row to under a `$pk$` hash rule: the database name's Java hash, XOR that of each key
@@ -13,7 +13,7 @@ export function canalPartition(
 ): number {
   let hash = javaHash(database);
   for (const name of pkNames) {
-    const value = (old === null ? undefined : valueOf(old, name)) ?? valueOf(row, name);
+    const value = (old === null ? undefined : columnValue(old, name)) ?? columnValue(row, name);
     hash ^= javaHash(typeof value === 'string' ? value : String(value ?? ''));
   }
   // The widest negative int has no positive twin in Java and keeps its sign; the remainder comes out the same.

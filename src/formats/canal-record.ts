@@ -54,12 +54,18 @@ export function bodyOf(value: Buffer | null): string {
 /** Text for a dead letter, at most 64 KiB of UTF-8. */
 export function cutBody(text: string): string {
   if (text.length * 3 <= BODY_BYTES || Buffer.byteLength(text) <= BODY_BYTES) return text;
-  return Buffer.from(text).subarray(0, BODY_BYTES).toString().replace(/\ufffd+$/, '');
+  return Buffer.from(text)
+    .subarray(0, BODY_BYTES)
+    .toString()
+    .replace(/\ufffd+$/, '');
 }
 
 function checked(message: Row, text: string): CanalRecord | UnreadableRecord {
   const { data = null, old = null, mysqlType = null, sqlType = null, pkNames = null } = message;
-  const malformed = (field: string, rule: string) => ({ reason: 'malformed-record', detail: `${field} is not ${rule}` });
+  const malformed = (field: string, rule: string) => ({
+    reason: 'malformed-record',
+    detail: `${field} is not ${rule}`,
+  });
   if (typeof message.type !== 'string') return malformed('type', 'a text');
   if (data !== null && !(Array.isArray(data) && data.every(isRow))) return malformed('data', 'an array of objects');
   if (old !== null && !(Array.isArray(old) && old.every((row) => row === null || isRow(row)))) {

@@ -18,20 +18,16 @@ export function ddlTables(sql: string, database: string, table: string): readonl
   };
   add(database, table);
   const words = wordsOf(sql.slice(0, MAX_SQL_LENGTH));
-  const start = firstName(words);
-  for (let at = start; at >= 0 && at < words.length; ) {
-    const word = words[at] as Word;
-    if (isKeyword(word, 'TO') || isKeyword(word, 'AS') || word.text === ',' || isKeyword(word, 'RENAME')) {
-      at += 1;
-    } else if (!word.isName || isKeyword(word, 'RESTRICT') || isKeyword(word, 'CASCADE')) {
-      break;
-    } else if (words[at + 1]?.text === '.' && words[at + 2]?.isName) {
-      add(word.text, (words[at + 2] as Word).text);
-      at += 3;
-    } else {
-      add(database, word.text);
-      at += 1;
-    }
+  for (let at = firstName(words); words[at]?.isName; ) {
+    const first = words[at] as Word;
+    const second = words[at + 1]?.text === '.' ? words[at + 2] : undefined;
+    if (second?.isName) add(first.text, second.text);
+    else add(database, first.text);
+    at += second ? 3 : 1;
+    // Between two names stands a comma, TO, AS or (ALTER TABLE) RENAME; anything else ends what is understood.
+    const between = at;
+    while (words[at] && (words[at]?.text === ',' || isKeyword(words[at] as Word, 'TO', 'AS', 'RENAME'))) at += 1;
+    if (at === between) break;
   }
   return [...named.values()];
 }
@@ -49,12 +45,11 @@ function firstName(words: readonly Word[]): number {
   if (at < 0) return -1;
   at += 1;
   while (at < words.length && /^(IF|EXISTS|NOT)$/i.test((words[at] as Word).text)) at += 1;
-  // ALTER TABLE a RENAME TO b: the words between are read over by the loop above, other clauses are not.
   return at;
 }
 
-function isKeyword(word: Word, keyword: string): boolean {
-  return !word.isQuoted && word.text.toUpperCase() === keyword;
+function isKeyword(word: Word, ...keywords: readonly string[]): boolean {
+  return !word.isQuoted && keywords.includes(word.text.toUpperCase());
 }
 
 function wordsOf(sql: string): Word[] {

@@ -1,5 +1,5 @@
 import { documentKey } from './document-key.ts';
-import { type PlannedColumn, type Row, type RowPlan, valueOf } from './row-plan.ts';
+import { columnValue, type PlannedColumn, type Row, type RowPlan } from './row-plan.ts';
 
 /** Typed values come from other writers of the format; deeper ones than this are refused. */
 const MAX_DEPTH = 64;
@@ -11,7 +11,7 @@ const rawJson = JSON as unknown as { isRawJSON(value: unknown): value is { rawJS
  * Writes a row as JSON text, one line. `old` overlays former values: the row before an update. A value that its column's
  * type cannot hold is written as plain text and its column added to `misfits`: the caller decides what becomes of the row.
  */
-export function documentText(plan: RowPlan, row: Row, old: Row | null, misfits: string[]): string {
+export function documentText(plan: RowPlan, row: Row, old: Row | null, misfits: PlannedColumn[]): string {
   let text = '{';
   for (const column of plan.columns) {
     if (column.prefix === null) continue;
@@ -51,23 +51,23 @@ export function keyOf(keys: readonly PlannedColumn[], row: Row, old: Row | null)
 }
 
 function imageValue(row: Row, old: Row | null, name: string): unknown {
-  const former = old === null ? undefined : valueOf(old, name);
-  return former === undefined ? valueOf(row, name) : former;
+  const former = old === null ? undefined : columnValue(old, name);
+  return former === undefined ? columnValue(row, name) : former;
 }
 
-function misfit(value: string, column: PlannedColumn, misfits: string[]): string {
-  misfits.push(column.name);
+function misfit(value: string, column: PlannedColumn, misfits: PlannedColumn[]): string {
+  misfits.push(column);
   return JSON.stringify(value);
 }
 
 /** A value that is no text: other writers of canal-json send numbers, booleans and trees. */
-function typedJson(value: unknown, column: PlannedColumn, misfits: string[]): string {
+function typedJson(value: unknown, column: PlannedColumn, misfits: PlannedColumn[]): string {
   const { codec } = column;
   const isFree = codec.type.base === 'unknown' || codec.type.base === 'json';
   const text = scalarText(value, column);
   if (text === undefined) {
     if (isFree && isShallow(value, MAX_DEPTH)) return JSON.stringify(value);
-    misfits.push(column.name);
+    misfits.push(column);
     return 'null';
   }
   return isFree ? text : (codec.json(text) ?? misfit(text, column, misfits));

@@ -2,7 +2,7 @@ import type { TableRule } from '../pipeline/tables.ts';
 import { type ColumnCodec, columnCodec, isTexty } from './column-codec.ts';
 import { columnType } from './mysql-types.ts';
 
-/** Values of a row by column as parsed; a column may have any name, `__proto__` included. Read it with `valueOf`. */
+/** Values of a row by column as parsed; a column may have any name, `__proto__` included. Read it with `columnValue`. */
 export type Row = Readonly<Record<string, unknown>>;
 
 export interface PlannedColumn {
@@ -62,10 +62,11 @@ export function isPlanOf(plan: RowPlan, names: readonly string[], shape: RowShap
   if (names.length !== columns.length || !sameNames(plan.shape.pkNames, shape.pkNames)) return false;
   for (let at = 0; at < names.length; at += 1) {
     const name = names[at] as string;
-    if (plan.names[at] !== name || valueOf(plan.shape.mysqlType, name) !== valueOf(shape.mysqlType, name)) return false;
+    if (plan.names[at] !== name || columnValue(plan.shape.mysqlType, name) !== columnValue(shape.mysqlType, name))
+      return false;
     // sqlType varies with the values of the last row; it only decides where text may be shown as bytes.
-    const isBytes = valueOf(plan.shape.sqlType, name) === SHOWN_AS_BYTES;
-    if (isBytes !== (valueOf(shape.sqlType, name) === SHOWN_AS_BYTES)) {
+    const isBytes = columnValue(plan.shape.sqlType, name) === SHOWN_AS_BYTES;
+    if (isBytes !== (columnValue(shape.sqlType, name) === SHOWN_AS_BYTES)) {
       if (isTexty((columns[at] as PlannedColumn).codec.type)) return false;
     }
   }
@@ -80,7 +81,7 @@ export function hasNamesOf(plan: RowPlan, names: readonly string[]): boolean {
 }
 
 /** The row's own value of a column: null is SQL NULL, undefined is no such column. Never what objects inherit. */
-export function valueOf(row: Row | null, name: string): unknown {
+export function columnValue(row: Row | null, name: string): unknown {
   if (row === null) return undefined;
   const value = row[name];
   // Parsed JSON holds no functions; `__proto__` answers with an object that is not the row's own.
@@ -99,12 +100,12 @@ export function fieldNameOf(name: string): string {
 }
 
 function plannedColumn(name: string, shape: RowShape, rule: TableRule): PlannedColumn {
-  const text = valueOf(shape.mysqlType, name);
+  const text = columnValue(shape.mysqlType, name);
   const codec = columnCodec(columnType(typeof text === 'string' ? text : ''), {
     decimals: rule.decimals,
     booleans: rule.booleans,
     canalZone: rule.canalZone,
-    isShownAsBytes: valueOf(shape.sqlType, name) === SHOWN_AS_BYTES,
+    isShownAsBytes: columnValue(shape.sqlType, name) === SHOWN_AS_BYTES,
   });
   const isInDocument = (rule.include?.has(name) ?? true) && !rule.exclude?.has(name);
   const field = fieldNameOf(name);

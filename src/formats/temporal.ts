@@ -28,14 +28,7 @@ export function timestampJson(zone: string): (text: string) => string | undefine
     if (!match) return undefined;
     if (!isMoment(match)) return 'null';
     const [, year, month, day, hour, minute, second, fraction = ''] = match;
-    const local = Date.UTC(
-      Number(year),
-      Number(month) - 1,
-      Number(day),
-      Number(hour),
-      Number(minute),
-      Number(second),
-    );
+    const local = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
     return `"${new Date(instantOf(local)).toISOString().slice(0, 19)}${fraction}Z"`;
   };
 }

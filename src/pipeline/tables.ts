@@ -81,7 +81,8 @@ export function tables(config: TablesConfig = {}): Tables {
   const owners = new Map<string, Table>();
 
   const ruleOf = (database: string, name: string): TableRule | null => {
-    if (database === '' || name === '' || SYSTEM_SCHEMAS.has(database.toLowerCase()) || OWN_TABLE.test(name)) return null;
+    if (database === '' || name === '' || SYSTEM_SCHEMAS.has(database.toLowerCase()) || OWN_TABLE.test(name))
+      return null;
     const qualified = `${database}.${name}`;
     return rules[patterns.findIndex((pattern) => pattern.test(qualified))] ?? null;
   };
@@ -144,7 +145,8 @@ function checkedRule(rule: TableRuleConfig): TableRule {
   if (rule.truncate === 'apply') {
     throw wrong(rule, 'truncate: apply is not supported yet', 'Use alarm or ignore.');
   }
-  if (!isZone(canalZone)) throw wrong(rule, 'canalZone is no IANA time zone', 'Use a name such as UTC or Asia/Shanghai.');
+  if (!isZone(canalZone))
+    throw wrong(rule, 'canalZone is no IANA time zone', 'Use a name such as UTC or Asia/Shanghai.');
   if (/[*?]/.test(rule.match) && !index.includes('{table}')) {
     throw wrong(rule, 'several tables would share one index', 'Put {table} into the index name.');
   }
@@ -179,7 +181,10 @@ function refuseConflicts(rules: readonly TableRule[]): void {
 }
 
 function wrong(rule: { match: string }, problem: string, remedy: string): SluiceError {
-  return new SluiceError('E1001', `Table rule ${JSON.stringify(rule.match)} is not usable`, { detail: problem, remedy });
+  return new SluiceError('E1001', `Table rule ${JSON.stringify(rule.match)} is not usable`, {
+    detail: problem,
+    remedy,
+  });
 }
 
 /** A glob as a pattern for a whole name. Only `*` and `?` mean anything, so no configuration can make it run long. */
