@@ -46,11 +46,12 @@ export const secret = () => text().transform((value) => new Secret(value));
 export const address = (): z.ZodString =>
   z.string().regex(/^([^\s/@:[\]]+|\[[0-9a-fA-F:.]+\]):\d{1,5}$/, 'must be host:port');
 
-/** A URL of one of the protocols; `example` is shown when it is not. */
+/** A URL of one of the protocols, with a host; `example` is shown when it is not. */
 export const url = (protocols: readonly string[], example: string) =>
-  z
-    .string()
-    .refine((value) => protocols.includes(URL.parse(value)?.protocol ?? ''), `must be a URL such as ${example}`);
+  z.string().refine((value) => {
+    const parsed = URL.parse(value);
+    return parsed !== null && protocols.includes(parsed.protocol) && parsed.hostname !== '';
+  }, `must be a URL such as ${example}`);
 
 /** A URL in a list: credentials in it would be shown with it. */
 export const bareUrl = (protocols: readonly string[], example: string, remedy: string) =>

@@ -106,7 +106,7 @@ export const HISTOGRAMS = {
   },
   commitToIndex: {
     name: 'sluice_commit_to_index_seconds',
-    help: 'The same by table',
+    help: 'Age of the oldest change of each settled batch, by table',
     labels: ['table'],
     buckets: FRESHNESS_SECONDS,
   },
