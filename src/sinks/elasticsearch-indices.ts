@@ -2,6 +2,7 @@ import type { Table } from '../pipeline/change.ts';
 import type { Outcome } from '../pipeline/ports.ts';
 import { requestOutcome } from './elasticsearch-outcomes.ts';
 import { type Answer, type ElasticsearchRequests, errorTypeOf } from './elasticsearch-requests.ts';
+import { isPlainIndexName } from './index-name.ts';
 
 export interface ElasticsearchIndexOptions {
   /** Creates an index that is missing. */
@@ -76,7 +77,7 @@ export class ElasticsearchIndices {
     state: IndexState,
     mayCreate = this.options.createIndexes,
   ): Promise<Outcome | null> {
-    if (!isPlainName(table.index)) return held('invalid_index_name_exception');
+    if (!isPlainIndexName(table.index)) return held('invalid_index_name_exception');
     const found = await this.requests.ask({
       method: 'GET',
       path: pathOf(table),
@@ -201,11 +202,6 @@ const DYNAMIC_TEMPLATES = [
 
 function pathOf(table: Table): string {
   return `/${encodeURIComponent(table.index)}`;
-}
-
-/** No wildcard, list, exclusion, hidden, remote or computed (`<…>`) name: those would be other indices than the one named. */
-function isPlainName(index: string): boolean {
-  return /^(?![-_+.])[^*?,#/\\"|<>: A-Z]+$/.test(index);
 }
 
 function held(errorType: string): Outcome {
