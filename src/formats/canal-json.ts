@@ -118,8 +118,7 @@ class CanalParser {
 
   private readDdl({ database, sql, table, type }: CanalRecord, out: ParsedChanges) {
     out.skip('ddl');
-    // Canal could not read the statement: it may have been about any table.
-    if (table === '') for (const shape of this.shapes.values()) shape.forget();
+    if (table === '') this.forget(database, null);
     if (/^\s*drop\s+(database|schema)\b/i.test(sql)) {
       out.notice('drop-database', database, 'dropped: documents of its tables stay until they are removed by hand');
     }
@@ -137,7 +136,10 @@ class CanalParser {
     }
   }
 
-  private forget(database: string, name: string): void {
-    for (const [table, shape] of this.shapes) if (table.database === database && table.name === name) shape.forget();
+  /** Without a table all of the database; without both all: Canal could not read the statement, it may be about any table. */
+  private forget(database: string, name: string | null): void {
+    for (const [table, shape] of this.shapes) {
+      if ((database === '' || table.database === database) && (name === null || table.name === name)) shape.forget();
+    }
   }
 }
