@@ -1,0 +1,103 @@
+import { asyncScheduler } from 'rxjs';
+import { InFlight } from '../src/pipeline/position.ts';
+import { runService } from '../src/pipeline/run-service.ts';
+import { DEFAULT_OPTIONS } from '../src/pipeline/stages.ts';
+import { elasticsearchSink } from '../src/sinks/elasticsearch-sink.ts';
+import { mysqlStore } from '../src/sinks/mysql-store.ts';
+import { redisBuffer } from '../src/sinks/redis-buffer.ts';
+import { kafkaSource } from '../src/sources/kafka-source.ts';
+import { BufferUnderTest } from './buffer-under-test.ts';
+import { defaultFormat } from './default-format.ts';
+import { EventNotes } from './event-notes.ts';
+import { IndexUnderTest } from './index-under-test.ts';
+import { JournalUnderTest } from './journal-under-test.ts';
+import type { Load, LoadSummary } from './load.ts';
+import type { Meter } from './meter.ts';
+import { DATABASE, TABLE } from './order-row.ts';
+import type { Places, RunNotes, Scenario } from './scenario.ts';
+import { IN_FLIGHT } from './stages-under-test.ts';
+import { TopicUnderTest } from './topic-under-test.ts';
+
+/**
+ * The whole service on real servers, from the moment its partitions are assigned until every record is settled: indexed,
+ * journaled, and passed by the position. The topic is full when it starts, and each run reads it as a group of its own.
+ */
+export function endToEnd(places: Required<Places>): Scenario {
+  const shown = new BufferUnderTest(places.redis.url);
+  const journal = new JournalUnderTest(places.mariadb);
+  const topics = new Map<LoadSummary, TopicUnderTest>();
+  return {
+    async open(load: Load): Promise<void> {
+      topics.set(load.summary, await TopicUnderTest.fill(places.kafka.brokers, load));
+    },
+    async run(load: LoadSummary, meter: Meter): Promise<RunNotes> {
+      const topic = topics.get(load) as TopicUnderTest;
+      const { format, lookup } = defaultFormat(load.shape.partitions);
+      const table = lookup(DATABASE, TABLE);
+      if (table === null) throw new Error('the table of the load is not routed');
+      const index = new IndexUnderTest(places.elasticsearch.url, table);
+      await shown.empty();
+      await journal.empty();
+      await index.remove();
+      const events = new EventNotes();
+      const groupId = topic.freshGroup();
+      await consume({ places, topic, groupId, storeUrl: journal.url, format, lookup, events, load }, meter);
+      const indexWrites = await index.writes();
+      await index.check(load);
+      await journal.check(load);
+      await topic.check(groupId);
+      return { indexWrites, notes: events.notes };
+    },
+    close: () => shown.close(),
+  };
+}
+
+interface Run extends Pick<ReturnType<typeof defaultFormat>, 'format' | 'lookup'> {
+  readonly places: Required<Places>;
+  readonly topic: TopicUnderTest;
+  readonly groupId: string;
+  readonly storeUrl: string;
+  readonly events: EventNotes;
+  readonly load: LoadSummary;
+}
+
+/** Runs the service until everything is settled, measured from the assignment on, then stops it. */
+async function consume(run: Run, meter: Meter): Promise<void> {
+  const { events, format, groupId, load, lookup, places, topic } = run;
+  const inFlight = new InFlight(IN_FLIGHT);
+  const store = mysqlStore({ url: run.storeUrl, lookup });
+  await store.open();
+  const source = kafkaSource({
+    brokers: places.kafka.brokers,
+    groupId,
+    topics: [topic.name],
+    inFlight,
+    registry: store,
+    scheduler: asyncScheduler,
+    onEvent: (event) => {
+      if (event.type === 'assigned') meter.start();
+      if (event.type === 'paused' && event.isPaused) events.add('pauses', 1);
+    },
+  });
+  let isSettled = (): boolean => false;
+  source.assignments.subscribe(({ partitions }) => {
+    isSettled = () => partitions.every((log) => log.settled === load.ends[log.partition]);
+  });
+  const parts = {
+    source,
+    format,
+    buffer: redisBuffer({ url: places.redis.url }),
+    store,
+    index: elasticsearchSink({ nodes: [places.elasticsearch.url], shards: 1, replicas: 0 }),
+    inFlight,
+    report: events.report,
+    scheduler: asyncScheduler,
+  };
+  const service = runService(parts, DEFAULT_OPTIONS, () => {
+    if (!isSettled()) return;
+    meter.stop();
+    service.stop();
+  });
+  await service.done;
+  events.check();
+}

@@ -1,0 +1,101 @@
+import { type Table, versionOf } from '../src/pipeline/change.ts';
+import { ElasticsearchIndices } from '../src/sinks/elasticsearch-indices.ts';
+import { ElasticsearchRequests } from '../src/sinks/elasticsearch-requests.ts';
+import type { LastChange, LoadSummary } from './load.ts';
+import { orderRow } from './order-row.ts';
+
+/** The index of an Elasticsearch of the bench's own, made as sluice makes it and looked at from beside. */
+export class IndexUnderTest {
+  private readonly url: string;
+  private readonly table: Table;
+
+  constructor(url: string, table: Table) {
+    this.url = url;
+    this.table = table;
+  }
+
+  /** Where documents are posted. */
+  get bulkUrl(): string {
+    return `${this.url}/${this.table.index}/_bulk`;
+  }
+
+  /** Makes it anew: one shard, no replica, every other setting and the mapping as sluice would. */
+  async empty(): Promise<void> {
+    await this.remove();
+    const requests = new ElasticsearchRequests({ nodes: [this.url], requestTimeoutMs: 30_000 });
+    const options = { createIndexes: true, gcDeletes: '1h', shards: 1, replicas: 0 };
+    const unfit = await new ElasticsearchIndices(requests, options).ensure(this.table);
+    await requests.close();
+    if (unfit !== null) throw new Error(`the index could not be created (${JSON.stringify(unfit)})`);
+  }
+
+  async remove(): Promise<void> {
+    await this.ask('DELETE', '?ignore_unavailable=true');
+  }
+
+  /** Documents written so far by the server's own count. Refused ones (an older version) are not in it. */
+  async writes(): Promise<number> {
+    const stats = (await this.ask('GET', '/_stats/indexing')) as {
+      _all: { primaries: { indexing: { index_total: number } } };
+    };
+    return stats._all.primaries.indexing.index_total;
+  }
+
+  /** Rejects unless a search sees exactly the load's last row of each key, under the version of its place in the log. */
+  async check(load: LoadSummary): Promise<void> {
+    await this.ask('POST', '/_refresh');
+    const { count } = (await this.ask('GET', '/_count')) as { count: number };
+    if (count !== load.last.size) throw new Error(`the index holds ${count} documents, not ${load.last.size}`);
+    const unseen = new Map(load.last);
+    for await (const hit of this.hits()) {
+      const key = Number(hit._id);
+      const last = unseen.get(key);
+      if (last === undefined) throw new Error(`document ${hit._id} should not be there`);
+      compare(hit, key, last);
+      unseen.delete(key);
+    }
+    if (unseen.size > 0) throw new Error(`${unseen.size} documents are missing`);
+  }
+
+  private async *hits(): AsyncGenerator<Hit> {
+    let after: readonly unknown[] | undefined;
+    do {
+      const page = (await this.ask('POST', '/_search?filter_path=hits.hits', {
+        size: 10_000,
+        version: true,
+        _source: ['version', 'amount', 'note'],
+        sort: [{ id: 'asc' }],
+        track_total_hits: false,
+        ...(after === undefined ? {} : { search_after: after }),
+      })) as { hits?: { hits?: readonly (Hit & { sort: readonly unknown[] })[] } };
+      const hits = page.hits?.hits ?? [];
+      yield* hits;
+      after = hits.at(-1)?.sort;
+    } while (after !== undefined);
+  }
+
+  private async ask(method: string, path: string, body?: object): Promise<unknown> {
+    const response = await fetch(`${this.url}/${this.table.index}${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    });
+    if (!response.ok) throw new Error(`${method} ${path} was answered with ${response.status}`);
+    return response.json();
+  }
+}
+
+interface Hit {
+  readonly _id: string;
+  readonly _version: number;
+  readonly _source: { readonly version: number; readonly amount: string | number; readonly note: string };
+}
+
+function compare({ _version, _source }: Hit, key: number, { number, offset }: LastChange): void {
+  const row = orderRow(key, number);
+  const isSame =
+    _version === versionOf(0, offset) &&
+    String(_source.version) === row.version &&
+    Number(_source.amount) === Number(row.amount) &&
+    _source.note === row.note;
+  if (!isSame) throw new Error(`document ${key} is at version ${_version}, row ${_source.version}, not row ${number}`);
+}

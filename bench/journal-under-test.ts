@@ -1,0 +1,29 @@
+import { executeSql, type ServerSpec } from '../test/e2e/stack.ts';
+import type { LoadSummary } from './load.ts';
+
+const NAME = 'sluice_bench';
+
+/** A database of the bench's own for the store, looked at from beside. */
+export class JournalUnderTest {
+  readonly url: string;
+  private readonly spec: ServerSpec;
+
+  constructor({ url, spec }: { readonly url: string; readonly spec: ServerSpec }) {
+    const own = new URL(url);
+    own.pathname = `/${NAME}`;
+    this.url = own.href;
+    this.spec = spec;
+  }
+
+  async empty(): Promise<void> {
+    await executeSql(this.spec, `DROP DATABASE IF EXISTS ${NAME}; CREATE DATABASE ${NAME} CHARACTER SET utf8mb4`);
+  }
+
+  /** Rejects unless every change of the load is in the journal once, at its version. */
+  async check(load: LoadSummary): Promise<void> {
+    const sql = `SELECT COUNT(*), CAST(SUM(version) AS CHAR) FROM ${NAME}.journal_0`;
+    const [count, sum] = (await executeSql(this.spec, sql)).trim().split('\n').at(-1)?.split('\t') ?? [];
+    if (Number(count) === load.shape.rows && Number(sum) === load.versionSum) return;
+    throw new Error(`the journal holds ${count} changes (sum ${sum}), not ${load.shape.rows} (${load.versionSum})`);
+  }
+}

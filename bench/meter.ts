@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+
+/** What a stretch of time has cost. */
+export interface Cost {
+  readonly ms: number;
+  /** CPU of this process, all threads: garbage collection and compilation are in it. Microseconds. */
+  readonly ownCpuUs: number;
+  /** CPU of each server, microseconds, in steps of 10,000. */
+  readonly serverCpuUs: Readonly<Record<string, number>>;
+  /** Cores that everything else on the machine kept busy meanwhile: what makes a measurement doubtful. */
+  readonly otherCores: number;
+}
+
+interface Reading {
+  readonly ms: number;
+  readonly ownUs: number;
+  readonly machineUs: number;
+  readonly serverUs: Readonly<Record<string, number>>;
+}
+
+/** The kernel counts in ticks, 100 a second on every Linux that Node runs on. */
+const TICK_US = 10_000;
+
+/** Measures one stretch: wall clock, own CPU, and that of the servers by their process ids. */
+export class Meter {
+  private readonly servers: Readonly<Record<string, number>>;
+  private started: Reading | null = null;
+  private cost: Cost | null = null;
+
+  constructor(servers: Readonly<Record<string, number>>) {
+    this.servers = servers;
+  }
+
+  start(): void {
+    this.started = this.read();
+  }
+
+  /** Only the first call after `start` counts. */
+  stop(): void {
+    if (this.started === null) throw new Error('the meter was stopped before it was started');
+    if (this.cost !== null) return;
+    const from = this.started;
+    const to = this.read();
+    const serverCpuUs = Object.fromEntries(
+      Object.entries(to.serverUs).map(([name, us]) => [name, us - (from.serverUs[name] ?? 0)]),
+    );
+    const ms = to.ms - from.ms;
+    const ownCpuUs = to.ownUs - from.ownUs;
+    const ours = Object.values(serverCpuUs).reduce((sum, us) => sum + us, ownCpuUs);
+    const otherCores = Math.max(0, (to.machineUs - from.machineUs - ours) / (ms * 1000));
+    this.cost = { ms, ownCpuUs, serverCpuUs, otherCores };
+  }
+
+  get result(): Cost {
+    if (this.cost === null) throw new Error('the run never stopped the meter');
+    return this.cost;
+  }
+
+  private read(): Reading {
+    const { user, system } = process.cpuUsage();
+    const serverUs = Object.fromEntries(Object.entries(this.servers).map(([name, pid]) => [name, cpuOfUs(pid)]));
+    return { ms: performance.now(), ownUs: user + system, machineUs: machineCpuUs(), serverUs };
+  }
+}
+
+function cpuOfUs(pid: number): number {
+  // The name, in parentheses, may hold spaces; user and system time are the 12th and 13th fields after it.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+}
+
+function machineCpuUs(): number {
+  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) * 1000;
+}

@@ -1,0 +1,45 @@
+import type { ServerSpec } from '../test/e2e/stack.ts';
+import type { Load, LoadSummary } from './load.ts';
+import type { Meter } from './meter.ts';
+
+/** What a scenario may use; only what it asked for is started. */
+export interface Places {
+  readonly kafka?: { readonly brokers: readonly string[] };
+  readonly elasticsearch?: { readonly url: string };
+  readonly redis?: { readonly url: string };
+  readonly mariadb?: { readonly url: string; readonly spec: ServerSpec };
+}
+
+export type ServerName = keyof Places;
+
+/** What a run tells besides its cost. */
+export interface RunNotes {
+  /** Documents that Elasticsearch says it wrote; null where none is involved. */
+  readonly indexWrites: number | null;
+  /** What did not go straight: retries, conflicts, windows that closed early. */
+  readonly notes: Readonly<Record<string, number>>;
+}
+
+/** One thing that is measured. */
+export interface Scenario {
+  /** Called once for each load, before its first run: the bytes are not kept for anyone who does not keep them. */
+  open(load: Load): Promise<void>;
+  /**
+   * Runs a load from an empty state and checks what came of it; only what lies between the meter's `start` and `stop` is
+   * measured. Rejects when the final state is wrong: such a run has no rate.
+   */
+  run(load: LoadSummary, meter: Meter): Promise<RunNotes>;
+  close(): Promise<void>;
+}
+
+export const SCENARIOS = ['limit', 'json-parse', 'intake', 'buffered', 'end-to-end'] as const;
+export type ScenarioName = (typeof SCENARIOS)[number];
+
+/** Servers that each scenario needs. */
+export const SERVERS_OF: Readonly<Record<ScenarioName, readonly ServerName[]>> = {
+  limit: ['elasticsearch'],
+  'json-parse': [],
+  intake: [],
+  buffered: ['redis', 'mariadb'],
+  'end-to-end': ['kafka', 'redis', 'mariadb', 'elasticsearch'],
+};

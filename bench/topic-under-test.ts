@@ -1,0 +1,79 @@
+import kafkajs, { type Kafka } from 'kafkajs';
+import type { Load, LoadSummary } from './load.ts';
+
+/** Bytes of one produced batch of a partition: below `message.max.bytes`, 1 MiB by default. */
+const BATCH_BYTES = 700_000;
+
+/** A topic that holds a load and nothing else. */
+export class TopicUnderTest {
+  readonly name: string;
+  private readonly kafka: Kafka;
+  private readonly load: LoadSummary;
+  private groups = 0;
+
+  private constructor(kafka: Kafka, load: LoadSummary) {
+    this.kafka = kafka;
+    this.load = load;
+    this.name = `bench-${load.shape.name}`;
+  }
+
+  /** Creates the topic and produces the load into it, so that each record has the offset that the load says. */
+  static async fill(brokers: readonly string[], { summary, partitions }: Load): Promise<TopicUnderTest> {
+    const kafka = new kafkajs.Kafka({ clientId: 'bench', brokers: [...brokers], logLevel: kafkajs.logLevel.ERROR });
+    const topic = new TopicUnderTest(kafka, summary);
+    const admin = kafka.admin();
+    await admin.connect();
+    await admin.createTopics({
+      waitForLeaders: true,
+      topics: [{ topic: topic.name, numPartitions: partitions.length, replicationFactor: 1 }],
+    });
+    await admin.disconnect();
+    await topic.produce(partitions);
+    return topic;
+  }
+
+  /** A consumer group that has read nothing. */
+  freshGroup(): string {
+    this.groups += 1;
+    return `${this.name}-${this.groups}`;
+  }
+
+  /** Rejects unless the group has committed the end of every partition. */
+  async check(groupId: string): Promise<void> {
+    const admin = this.kafka.admin();
+    await admin.connect();
+    const [committed] = await admin.fetchOffsets({ groupId, topics: [this.name] });
+    await admin.disconnect();
+    for (const [partition, end] of this.load.ends.entries()) {
+      const offset = Number(committed?.partitions.find((one) => one.partition === partition)?.offset);
+      if (offset !== end) throw new Error(`partition ${partition} is committed at ${offset}, not ${end}`);
+    }
+  }
+
+  private async produce(partitions: Load['partitions']): Promise<void> {
+    const producer = this.kafka.producer({ allowAutoTopicCreation: false, maxInFlightRequests: 1 });
+    await producer.connect();
+    const sent = partitions.map(() => 0);
+    // One batch of each partition in every request, as the binlog would have mixed them.
+    while (partitions.some((values, partition) => (sent[partition] as number) < values.length)) {
+      const messages = partitions.flatMap((values, partition) => {
+        const batch = firstBatch(values, sent[partition] as number);
+        sent[partition] = (sent[partition] as number) + batch.length;
+        return batch.map((value) => ({ partition, key: null, value }));
+      });
+      await producer.send({ topic: this.name, acks: -1, messages });
+    }
+    await producer.disconnect();
+  }
+}
+
+function firstBatch(values: readonly Buffer[], from: number): readonly Buffer[] {
+  let bytes = 0;
+  let end = from;
+  while (end < values.length && end - from < 1000) {
+    bytes += (values[end] as Buffer).length + 100;
+    if (bytes > BATCH_BYTES && end > from) break;
+    end += 1;
+  }
+  return values.slice(from, end);
+}
