@@ -47,7 +47,8 @@ export function serviceLog(options: LogOptions): ServiceLog {
   // A reader that has gone away (`| head`) must not end the service.
   stream.on('error', () => undefined);
 
-  const write = (line: string): void => {
+  const write = (json: string): void => {
+    const line = escapeControls(json);
     rolling?.write(line);
     if (stream.writableLength > MAX_WAITING_BYTES) {
       dropped += 1;
@@ -82,6 +83,14 @@ export function serviceLog(options: LogOptions): ServiceLog {
     });
   };
   return { log, close };
+}
+
+/** JSON leaves DEL and the C1 controls as they are; a terminal that shows the log obeys them. */
+function escapeControls(json: string): string {
+  return json.replaceAll(
+    /(?!\n)\p{Cc}/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /**
