@@ -32,7 +32,7 @@ export function testIndexSinkConformance(name: string, open: () => Promise<Index
       (await opened.documents(table.index)).get(key)?.source;
 
     test('a document is found under its key, with its version and its text', async () => {
-      const table = freshIndexTable();
+      const table = freshIndexTable({ big: { type: 'unsigned_long' } });
       const document = '{"id":1,"big":12345678901234567890,"price":1.50,"name":"Ünï 😀"}';
       assert.deepEqual(await write(sink, [upsertOf(table, '1', 7, document)]), [done]);
       assert.deepEqual(await opened.documents(table.index), new Map([['1', { version: 7, source: document }]]));
