@@ -112,7 +112,7 @@ class Tally {
       rejected: this.rejected,
     };
     const line = (name: string, ...cells: (string | number)[]): string =>
-      name.padEnd(28) + cells.map((cell) => String(cell).padStart(12)).join('');
+      name.padEnd(28) + cells.map((cell) => String(cell).padStart(14)).join('');
     this.output.result(`\n${line('table', 'changes', 'writes', 'documents', 'dead letters')}`);
     for (const row of [...rows, total])
       this.output.result(line(row.name, row.changes, row.writes, row.documents, row.rejected));

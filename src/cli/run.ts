@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import { asyncScheduler } from 'rxjs';
 import type { Config } from '../config/load.ts';
 import { manifest } from '../config/manifest.ts';
@@ -12,7 +13,7 @@ import type { Parts } from '../pipeline/stages.ts';
 import { type Telemetry, telemetry } from '../pipeline/telemetry.ts';
 import type { Command } from './command.ts';
 import { connect, syncOptions } from './connect.ts';
-import { createLog, type ServiceLog } from './log.ts';
+import { serviceLog } from './log.ts';
 
 const EXIT_BY_SIGNAL: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 };
 
@@ -33,7 +34,7 @@ Environment: every key has a variable SLUICE_…, see docs/configuration.md`,
   async run({ values }) {
     const config = processConfig(typeof values.config === 'string' ? values.config : undefined);
     const { version } = manifest();
-    const log = createLog(config.log, { version });
+    const { close, log } = serviceLog({ ...config.log, version, stream: process.stdout });
     for (const warning of config.warnings) log.warn({ component: 'config' }, warning);
     const watched = watch(config, log, version);
     try {
@@ -48,7 +49,7 @@ Environment: every key has a variable SLUICE_…, see docs/configuration.md`,
     } finally {
       watched.telemetry.stop();
       watched.health.stop();
-      await log.close();
+      await close();
     }
   },
 };
@@ -60,7 +61,7 @@ interface Watched {
 }
 
 /** Makes the adapters and what watches over them. */
-function watch(config: Config, log: ServiceLog, version: string): Watched {
+function watch(config: Config, log: Logger, version: string): Watched {
   let logs: readonly PartitionLog[] = [];
   const parts: Parts = connect(config, {
     scheduler: asyncScheduler,
@@ -104,7 +105,7 @@ function watch(config: Config, log: ServiceLog, version: string): Watched {
 async function serve(
   config: Config,
   { health: judging, parts, telemetry: watching }: Watched,
-  log: ServiceLog,
+  log: Logger,
 ): Promise<number> {
   const server = config.http.enabled
     ? await httpServer({ ...config.http, health: judging, registry: watching.registry }).start()
@@ -144,7 +145,7 @@ function greet(parts: Parts, name: 'buffer' | 'index', { report }: Telemetry): v
 }
 
 /** The first signal drains, the second exits at once. Returns what takes the handlers off again. */
-function onSignals(service: Service, judging: Health, log: ServiceLog): () => void {
+function onSignals(service: Service, judging: Health, log: Logger): () => void {
   let isAsked = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (isAsked) process.exit(EXIT_BY_SIGNAL[signal] ?? 1);
