@@ -67,6 +67,7 @@ async function consume(run: Run, meter: Meter): Promise<void> {
   const inFlight = new InFlight(IN_FLIGHT);
   const store = mysqlStore({ url: run.storeUrl, lookup });
   await store.open();
+  let isSettled = (): boolean => false;
   const source = kafkaSource({
     brokers: places.kafka.brokers,
     groupId,
@@ -76,10 +77,9 @@ async function consume(run: Run, meter: Meter): Promise<void> {
     scheduler: asyncScheduler,
     onEvent: (event) => {
       if (event.type === 'assigned') meter.start();
-      if (event.type === 'paused' && event.isPaused) events.add('pauses', 1);
+      if (event.type === 'paused' && event.isPaused && !isSettled()) events.add('pauses', 1);
     },
   });
-  let isSettled = (): boolean => false;
   source.assignments.subscribe(({ partitions }) => {
     isSettled = () => partitions.every((log) => log.settled === load.ends[log.partition]);
   });

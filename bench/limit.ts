@@ -36,8 +36,10 @@ export function limit({ elasticsearch }: Required<Pick<Places, 'elasticsearch'>>
       let next = 0;
       let conflicts = 0;
       const client = async (): Promise<void> => {
-        for (let body = bodies[next++]; body !== undefined; body = bodies[next++])
-          conflicts += conflictsIn(await post(url, body, agent));
+        for (let body = bodies[next++]; body !== undefined; body = bodies[next++]) {
+          const answer = await post(url, body, agent); // not inside the sum: two clients would lose each other's counts
+          conflicts += conflictsIn(answer);
+        }
       };
       meter.start();
       await Promise.all(Array.from({ length: IN_FLIGHT }, client));

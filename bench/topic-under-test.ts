@@ -1,4 +1,5 @@
 import kafkajs, { type Kafka } from 'kafkajs';
+import { patchKafkajs } from '../src/sources/kafkajs-patches.ts';
 import type { Load, LoadSummary } from './load.ts';
 
 /** Bytes of one produced batch of a partition: below `message.max.bytes`, 1 MiB by default. */
@@ -19,6 +20,7 @@ export class TopicUnderTest {
 
   /** Creates the topic and produces the load into it, so that each record has the offset that the load says. */
   static async fill(brokers: readonly string[], { summary, partitions }: Load): Promise<TopicUnderTest> {
+    patchKafkajs(); // or idle connections of ours would burn CPU during the runs
     const kafka = new kafkajs.Kafka({ clientId: 'bench', brokers: [...brokers], logLevel: kafkajs.logLevel.ERROR });
     const topic = new TopicUnderTest(kafka, summary);
     const admin = kafka.admin();
