@@ -12,6 +12,8 @@ export interface CanalRecord extends RowShape {
   readonly data: readonly Row[] | null;
   readonly old: readonly (Row | null)[] | null;
   readonly sql: string;
+  /** U+FFFD is in it: what Canal makes of text that is not UTF-8 in the binlog. */
+  readonly isDamaged: boolean;
 }
 
 /** Why a value is no Canal message: a rejection's reason and detail. */
@@ -82,6 +84,7 @@ function checked(message: Row, text: string): CanalRecord | UnreadableRecord {
     database: typeof message.database === 'string' ? message.database : '',
     table: typeof message.table === 'string' ? message.table : '',
     sql: typeof message.sql === 'string' ? message.sql : '',
+    isDamaged: text.includes('\ufffd'),
     data,
     old,
     mysqlType,

@@ -37,6 +37,13 @@ export function readRows(record: CanalRecord, shape: TableShape, out: ParsedChan
   const plan = shape.planOf(Object.keys(data[0] as Row), record);
   const old = record.type === 'UPDATE' ? pairedOld(rows, plan) : null;
   if (old === 'unpaired') return;
+  if (record.isDamaged) {
+    out.notice(
+      'damaged-text',
+      table.qualified,
+      'text that is no UTF-8 in the binlog arrives as U+FFFD: Canal cannot read it',
+    );
+  }
   let current: RowPlan | null = null;
   for (let at = 0; at < data.length; at += 1) {
     const row = data[at] as Row;
@@ -56,13 +63,18 @@ function pairedOld({ out, record, shape }: Rows, plan: RowPlan): CanalRecord['ol
   const { data, old } = record;
   if (old === null || old.length === data?.length) return old;
   const keys = plan.keys ?? [];
-  if (!old.some((row) => row !== null && keys.some(({ name }) => columnValue(row, name) !== undefined))) return null;
+  if (!old.some((row) => row !== null && hasAny(row, keys))) return null;
   out.rejectRecord(
     'unpaired-old',
     'a key changed, and old does not line up with data: use Canal 1.1.7 or later',
     shape.route.table,
   );
   return 'unpaired';
+}
+
+function hasAny(row: Row, columns: readonly PlannedColumn[]): boolean {
+  for (const { name } of columns) if (columnValue(row, name) !== undefined) return true;
+  return false;
 }
 
 function readRow(rows: Rows, plan: RowPlan, keys: readonly PlannedColumn[], row: Row, old: Row | null) {
@@ -73,7 +85,7 @@ function readRow(rows: Rows, plan: RowPlan, keys: readonly PlannedColumn[], row:
   if (operation === 'DELETE') {
     return out.change({ table, key, op: 'delete', operation, document: documentText(plan, row, null, []) });
   }
-  if (old !== null) leaveOldKey(rows, plan, keys, row, old, key);
+  if (old !== null && hasAny(old, keys)) leaveOldKey(rows, plan, keys, row, old, key);
   const misfits: PlannedColumn[] = [];
   const document = documentText(plan, row, null, misfits);
   const missing = shape.missingFrom(plan, operation === 'INSERT');
@@ -95,7 +107,6 @@ function leaveOldKey(
   old: Row,
   key: string,
 ) {
-  if (!keys.some(({ name }) => columnValue(old, name) !== undefined)) return;
   const oldKey = keyOf(keys, row, old);
   // A former key that is no key never had a document: it was rejected when it came.
   if (typeof oldKey !== 'string' || oldKey === key) return;

@@ -63,13 +63,15 @@ export function kindOf({ base }: ColumnType): string {
 export function columnCodec(type: ColumnType, options: CodecOptions): ColumnCodec {
   const json = jsonOf(type, options);
   const key = keyOf(type);
+  const isLabelled = type.base === 'enum' && type.labels.length > 0;
   const repair = options.isShownAsBytes && isTexty(type) ? textOfBytes : null;
   return {
     type,
     json: repair ? (text) => json(repair(text)) : json,
     keyPart(text) {
+      if (isLabelled && text === '0') return NO_LABEL;
       const canonical = key(repair ? repair(text) : text);
-      return canonical === undefined || canonical === NO_LABEL ? canonical : escapeKeyPart(canonical);
+      return canonical === undefined ? undefined : escapeKeyPart(canonical);
     },
   };
 }
@@ -82,7 +84,7 @@ function jsonOf(type: ColumnType, options: CodecOptions): Convert {
     case 'decimal': {
       const scale = scaleOf(type);
       if (options.decimals === 'number') return (text) => decimalToken(text, scale);
-      return (text) => quoted(decimalToken(text, scale));
+      return (text) => quotedToken(decimalToken(text, scale));
     }
     case 'float':
     case 'double':
@@ -134,7 +136,7 @@ function keyOf(type: ColumnType): Convert {
     case 'time':
       return temporalKey;
     case 'enum':
-      return labels.length === 0 ? (text) => text : (text) => (text === '0' ? NO_LABEL : enumLabel(text, labels));
+      return labels.length === 0 ? (text) => text : (text) => enumLabel(text, labels);
     case 'binary':
       return (text) => bytesOf(text, args[0] ?? 1)?.toString('hex');
     case 'blob':
@@ -148,6 +150,10 @@ function keyOf(type: ColumnType): Convert {
 /** Digits after the point of DECIMAL(p,s); null when the type does not say (some writers leave it out). */
 function scaleOf({ args }: ColumnType): number | null {
   return args.length === 0 ? null : (args[1] ?? 0);
+}
+
+function quotedToken(token: string | undefined): string | undefined {
+  return token === undefined ? undefined : `"${token}"`;
 }
 
 function quoted(text: string | undefined): string | undefined {

@@ -1,5 +1,6 @@
 const PLAIN_INTEGER = /^(?:0|-?[1-9]\d*)$/;
 const INTEGER = /^([+-]?)0*(\d+)$/;
+const PLAIN_DECIMAL = /^-?[1-9]\d*\.\d+$/;
 const DECIMAL = /^([+-]?)0*(\d+)(?:\.(\d*))?$/;
 const FLOAT = /^([+-]?)0*(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/;
 
@@ -17,6 +18,7 @@ export function integerToken(text: string): string | undefined {
  * Digits beyond the scale are kept unless they are zeros. `scale` null: as many as it has.
  */
 export function decimalToken(text: string, scale: number | null): string | undefined {
+  if (PLAIN_DECIMAL.test(text) && text.length - text.indexOf('.') - 1 === scale) return text;
   const match = DECIMAL.exec(text);
   if (!match) return undefined;
   const digits = match[2] as string;

@@ -2,6 +2,9 @@ import { instantIn } from './zoned-time.ts';
 
 const DATE = /^(\d{4})-(\d\d)-(\d\d)$/;
 const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(\.\d{1,9})?$/;
+/** Nearly every value: a day that every month has, so nothing is left to work out. */
+const PLAIN_DATE_TIME =
+  /^(?!0000)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8]) (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?$/;
 const TIME = /^-?\d{2,3}:\d\d:\d\d(?:\.\d{1,9})?$/;
 const MONTH_DAYS = [0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
@@ -14,9 +17,12 @@ export function dateJson(text: string): string | undefined {
 
 /** JSON of a DATETIME, which has no zone: read as UTC, all fraction digits kept. Zero or impossible ones are null. */
 export function dateTimeJson(text: string): string | undefined {
-  const match = DATE_TIME.exec(text);
-  if (!match) return undefined;
-  return isMoment(match) ? `"${text.slice(0, 10)}T${text.slice(11)}Z"` : 'null';
+  if (!PLAIN_DATE_TIME.test(text)) {
+    const match = DATE_TIME.exec(text);
+    if (!match) return undefined;
+    if (!isMoment(match)) return 'null';
+  }
+  return `"${text.slice(0, 10)}T${text.slice(11)}Z"`;
 }
 
 /** JSON of TIMESTAMPs that Canal printed in a zone: the instant in UTC, all fraction digits kept. */
