@@ -1,5 +1,6 @@
 import { Client, type ClientOptions, errors } from '@elastic/elasticsearch';
 import { SluiceError } from '../pipeline/errors.ts';
+import { ElasticsearchConnection } from './elasticsearch-connection.ts';
 
 export interface ElasticsearchAuth {
   /** Base64 text as Elasticsearch hands it out. Either this or name and password. */
@@ -41,9 +42,6 @@ export interface Request {
   /** JSON as an object, or NDJSON as text. */
   readonly body?: object | string;
 }
-
-/** An error body is read, an endless one is not. */
-const MAX_RESPONSE_BYTES = 32 * 1024 * 1024;
 
 /**
  * Sends requests by the official client with all its own policies off: it never waits and retries (with several nodes it
@@ -102,8 +100,7 @@ function clientOptions({ nodes, auth, tls, requestTimeoutMs }: ElasticsearchRequ
     sniffOnStart: false,
     sniffInterval: false,
     sniffOnConnectionFault: false,
-    maxResponseSize: MAX_RESPONSE_BYTES,
-    maxCompressedResponseSize: MAX_RESPONSE_BYTES,
+    Connection: ElasticsearchConnection,
     // Shorter than a load balancer's idle limit, or it resets what we believe open.
     agent: { connections: 16, keepAliveTimeout: 50_000 },
     redaction: { type: 'replace' },

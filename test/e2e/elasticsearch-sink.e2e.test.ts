@@ -190,6 +190,19 @@ describe('outcomes on a real server', () => {
   });
 });
 
+test('an index that was closed and opened forgot its deletes, and its incarnation says so', async () => {
+  // Its allocation and its node's start time stay the same: only the primary term tells.
+  const table = freshIndexTable();
+  await write(sink, [deleteOf(table, 'a', 7)]);
+  assert.deepEqual(await write(sink, [upsertOf(table, 'a', 6)]), [conflict]);
+  const before = await sink.incarnation();
+  await call('POST', `/${table.index}/_close`);
+  await call('POST', `/${table.index}/_open`);
+  await call('GET', `/_cluster/health/${table.index}?wait_for_status=yellow`);
+  assert.deepEqual(await write(sink, [upsertOf(table, 'a', 6)]), [done]);
+  assert.notEqual(await sink.incarnation(), before);
+});
+
 describe('a server that crashes', () => {
   test('writes are to be sent again while it is down and are done when it is back; what it forgot shows in its incarnation', async () => {
     const table = freshIndexTable();
