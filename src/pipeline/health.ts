@@ -61,14 +61,13 @@ export function health(options: HealthOptions): Health {
   const progressed = (): void => {
     progressMs = scheduler.now();
   };
-  // Work that comes after a long idle time has the whole span from then on.
+  // Work that comes after a long idle time, or after a server was down, has the whole span from then on.
   const watch = interval(livenessMs / 12, scheduler).subscribe(() => {
     if (!hasWork() || dependencies.isAnyDown) progressed();
   });
 
   const live = (): Verdict => {
-    const isWaiting = !hasWork() || dependencies.isAnyDown;
-    const stalledMs = isWaiting ? 0 : scheduler.now() - progressMs;
+    const stalledMs = hasWork() ? scheduler.now() - progressMs : 0;
     const isOk = stalledMs < livenessMs;
     return { isOk, body: isOk ? { status: 'live' } : { status: 'stalled', stalledSeconds: stalledMs / 1000 } };
   };

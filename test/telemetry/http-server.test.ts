@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { SluiceError } from '../../src/pipeline/errors.ts';
 import type { Verdict } from '../../src/pipeline/health.ts';
@@ -98,9 +99,14 @@ test('a port that is taken is a configuration error with a remedy', async () => 
   }
 });
 
-test('closing does not wait for connections kept alive', async () => {
+test('closing does not wait for connections that are kept alive or say nothing', async () => {
   const server = await httpServer({ port: 0, ...parts() }).start();
   await (await fetch(`http://127.0.0.1:${server.port}/livez`)).text();
+  const silent = connect(server.port, '127.0.0.1');
+  silent.on('error', () => undefined);
+  await new Promise((resolve) => silent.once('connect', resolve));
+  silent.write('GET /livez HTTP/1.1\r\n');
   await server.close();
+  await new Promise((resolve) => silent.once('close', resolve));
   await assert.rejects(fetch(`http://127.0.0.1:${server.port}/livez`));
 });

@@ -263,6 +263,7 @@ test('a server is up from a first success until nothing gets through', async () 
   assert.equal(await up('index'), 0);
   subject.report(bulk({ done: 0, conflicts: 0, rejected: 10, retries: 0 }));
   assert.equal(await up('index'), 1);
+  subject.report(bulk({ done: 0, conflicts: 0, rejected: 0, retries: 5, held: 5 }));
   subject.report({ type: 'held', table: orders, errorType: 'index_closed_exception', forMs: 1 });
   assert.equal(await up('index'), 1, 'one held index is not the server');
   subject.report({ type: 'held', table: null, errorType: 'security_exception', forMs: 1 });
