@@ -16,6 +16,24 @@ const each = (label: string, values: readonly string[]): Record<string, string>[
 const CALL_SECONDS = exponentialBuckets(0.001, 2, 14);
 const FRESHNESS_SECONDS = [0.1, 0.25, 0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 30, 60, 120, 300, 900, 3600, 14_400];
 
+/** Those of the format, and the commonest of the index; others appear when they occur. */
+const LETTER_REASONS = [
+  'not-json',
+  'malformed-record',
+  'record-too-large',
+  'no-primary-key',
+  'null-key',
+  'incomplete-row',
+  'partial-json',
+  'statement-format',
+  'unordered-key-change',
+  'value-mismatch',
+  'index-taken',
+  'document_parsing_exception',
+  'illegal_argument_exception',
+  'strict_dynamic_mapping_exception',
+];
+
 export const COUNTERS = {
   syncSuccess: {
     name: 'buffer_sync_success_total',
@@ -31,19 +49,19 @@ export const COUNTERS = {
     name: 'sluice_skipped_total',
     help: 'Records or rows that ask nothing of the index',
     labels: ['reason'],
-    known: each('reason', ['unrouted', 'ddl', 'query-text']),
+    known: each('reason', ['unrouted', 'ddl', 'query-text', 'empty', 'marker', 'tombstone-record', 'xa-end']),
   },
   deadLettered: {
     name: 'sluice_dead_lettered_total',
     help: 'Changes that became dead letters',
     labels: ['reason'],
-    known: each('reason', ['not-json', 'no-primary-key', 'incomplete-row', 'document_parsing_exception']),
+    known: each('reason', LETTER_REASONS),
   },
   notices: {
     name: 'sluice_notices_total',
     help: 'Source events an operator should hear of, such as TRUNCATE',
     labels: ['kind'],
-    known: each('kind', ['truncate']),
+    known: each('kind', ['truncate', 'erase', 'rename', 'drop-database', 'columns-changed', 'key-columns-changed']),
   },
   buffered: { name: 'sluice_changes_buffered_total', help: 'Changes written to the buffer' },
   journaled: { name: 'sluice_changes_journaled_total', help: 'Changes written to the journal' },
