@@ -1,4 +1,5 @@
 import kafkajs, { type Admin, type Kafka, type KafkaConfig, type SASLOptions } from 'kafkajs';
+import { asyncScheduler, defer, firstValueFrom, retry, type SchedulerLike, throwError, timer } from 'rxjs';
 import { SluiceError } from '../pipeline/errors.ts';
 import { OUT_OF_RANGE, patchKafkajs } from './kafkajs-patches.ts';
 import type { SourceEvent } from './source-event.ts';
@@ -37,8 +38,32 @@ export function kafkaClient({ brokers, clientId = 'sluice', ssl, sasl, onEvent }
   });
 }
 
-/** Lends a connected admin client for some questions: one that is kept would be another idle connection to look after. */
-export async function withAdmin<T>(kafka: Kafka, ask: (admin: Admin) => Promise<T>): Promise<T> {
+const ASK_AGAIN = 10;
+const LONGEST_WAIT_MS = 2000;
+
+/**
+ * Lends a connected admin client for some questions: one that is kept would be another idle connection to look after.
+ * The questions are asked again for about 15 s while the answer is one that passes, as "not the coordinator" does, which
+ * a new cluster gives to its first group: kafkajs repeats most requests by itself, but not all of the admin's.
+ */
+export function withAdmin<T>(
+  kafka: Kafka,
+  ask: (admin: Admin) => Promise<T>,
+  scheduler: SchedulerLike = asyncScheduler,
+): Promise<T> {
+  const answers = defer(() => askOnce(kafka, ask)).pipe(
+    retry({
+      count: ASK_AGAIN,
+      delay: (error, attempt) => {
+        const passes = error instanceof kafkajs.KafkaJSError && error.retriable;
+        return passes ? timer(Math.min(LONGEST_WAIT_MS, 100 * 2 ** attempt), scheduler) : throwError(() => error);
+      },
+    }),
+  );
+  return firstValueFrom(answers);
+}
+
+async function askOnce<T>(kafka: Kafka, ask: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = kafka.admin();
   try {
     await admin.connect();

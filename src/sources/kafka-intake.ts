@@ -1,4 +1,5 @@
 import kafkajs, { type Consumer, type EachBatchPayload, type Kafka } from 'kafkajs';
+import type { SchedulerLike } from 'rxjs';
 import { SluiceError } from '../pipeline/errors.ts';
 import { outsideLog } from './kafka-checks.ts';
 import { withAdmin } from './kafka-client.ts';
@@ -10,6 +11,7 @@ export interface KafkaIntakeOptions {
   readonly kafka: Kafka;
   readonly consumer: Pick<Consumer, 'seek'>;
   readonly pause: Pick<KafkaPause, 'whenFull'>;
+  readonly scheduler: SchedulerLike;
   readonly onEvent: (event: SourceEvent) => void;
   /** Hears of what makes reading on impossible. */
   readonly onFailure: (error: SluiceError) => void;
@@ -97,7 +99,8 @@ export class KafkaIntake {
   /** A hole is only innocent while the log still begins before it; else records were deleted that we had not read. */
   private async mayPassHole(partition: KafkaPartition): Promise<boolean> {
     const { log, expected, place } = partition;
-    const offsets = await withAdmin(this.options.kafka, (admin) => admin.fetchTopicOffsets(log.topic));
+    const { kafka, scheduler } = this.options;
+    const offsets = await withAdmin(kafka, (admin) => admin.fetchTopicOffsets(log.topic), scheduler);
     if (!log.isCurrent) return false;
     const own = offsets.find((one) => one.partition === log.partition);
     const range = own === undefined ? null : { low: Number(own.low), high: Number(own.high) };

@@ -64,8 +64,9 @@ export class KafkaReading {
     this.commits = new KafkaCommits(this.consumer);
     this.pause = new KafkaPause(this.consumer, options);
     const { consumer, kafka, pause } = this;
+    const { onEvent, scheduler } = options;
     const onFailure = (error: SluiceError): void => this.fail(error);
-    this.intake = new KafkaIntake({ consumer, kafka, pause, onEvent: options.onEvent, onFailure });
+    this.intake = new KafkaIntake({ consumer, kafka, pause, onEvent, onFailure, scheduler });
   }
 
   get assignments(): Observable<Assignment> {
@@ -123,7 +124,7 @@ export class KafkaReading {
   }
 
   private async join(): Promise<void> {
-    const topics = await withAdmin(this.kafka, (admin) => this.topics.check(admin));
+    const topics = await withAdmin(this.kafka, (admin) => this.topics.check(admin), this.options.scheduler);
     if (!this.isReading()) return;
     this.listen();
     await this.consumer.connect();
@@ -173,10 +174,14 @@ export class KafkaReading {
     const isOver = (): boolean => generation !== this.generation || !this.isReading();
     while (!isOver()) {
       try {
-        const ranges = await withAdmin(this.kafka, async (admin) => {
-          await this.topics.recheck(admin);
-          return partitionRanges(admin, this.options.groupId, this.topics.names);
-        });
+        const ranges = await withAdmin(
+          this.kafka,
+          async (admin) => {
+            await this.topics.recheck(admin);
+            return partitionRanges(admin, this.options.groupId, this.topics.names);
+          },
+          this.options.scheduler,
+        );
         const emit = (batch: RecordBatch): void => this.subscriber?.next(batch);
         const partitions = await this.topics.open(this.assigned, ranges, emit);
         if (isOver()) return;

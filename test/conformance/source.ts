@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { afterEach, test } from 'node:test';
 import type { RecordSource } from '../../src/pipeline/ports.ts';
 import type { InFlight } from '../../src/pipeline/position.ts';
 import { SourceReader } from '../sources/source-reader.ts';
@@ -20,8 +20,25 @@ export interface SourceUnderTest {
 
 const roomy = { bytes: 64 << 20, changes: 1_000_000 };
 
-/** The promises of the port `RecordSource`, on any adapter. `make` gives an empty log with two partitions. */
-export function testSourceConformance(name: string, make: () => Promise<SourceUnderTest>): void {
+/** The promises of the port `RecordSource`, on any adapter. `open` gives an empty log with two partitions. */
+export function testSourceConformance(name: string, open: () => Promise<SourceUnderTest>): void {
+  // A source that a failed test leaves open would keep the process alive.
+  const opened: RecordSource[] = [];
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((source) => source.close()));
+  });
+  const make = async (): Promise<SourceUnderTest> => {
+    const log = await open();
+    return {
+      ...log,
+      open: (inFlight) => {
+        const source = log.open(inFlight);
+        opened.push(source);
+        return source;
+      },
+    };
+  };
+
   test(`${name}: records of a partition come once, in offset order, under tickets that join without a gap`, async () => {
     const log = await make();
     await log.append(0, numbered(1200));

@@ -1,3 +1,4 @@
+import { SluiceError } from '../../src/pipeline/errors.ts';
 import type { StoredPosition, TopicRegistration } from '../../src/pipeline/ports.ts';
 import type { PartitionLog } from '../../src/pipeline/position.ts';
 import type { TopicRegistry } from '../../src/sources/kafka-checks.ts';
@@ -31,6 +32,6 @@ export class MemoryRegistry implements TopicRegistry {
   }
 
   private answer(): void {
-    if (this.isAway) throw new Error('the store is away');
+    if (this.isAway) throw new SluiceError('E4001', 'the store is away', { remedy: 'Wait' });
   }
 }
