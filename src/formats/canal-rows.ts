@@ -90,9 +90,11 @@ function readRow(rows: Rows, plan: RowPlan, keys: readonly PlannedColumn[], row:
   const document = documentText(plan, row, null, misfits);
   const missing = shape.missingFrom(plan, operation === 'INSERT');
   const bad = { table, key, op: 'upsert' as const, document };
-  if (missing.length > 0 && operation === 'UPDATE') {
+  if (missing.length > 0) {
     const detail = `the row lacks ${listed(missing)}: set binlog_row_image=FULL and no field filter`;
-    return out.rejectRow({ ...bad, reason: 'incomplete-row', detail });
+    if (operation === 'UPDATE') return out.rejectRow({ ...bad, reason: 'incomplete-row', detail });
+    // A new row has nothing to lose, but what the server filled in by default is not in its document.
+    out.notice('incomplete-insert', table.qualified, detail);
   }
   if (misfits.length > 0) return out.rejectRow({ ...bad, ...mismatch(plan, misfits) });
   out.change({ table, key, op: 'upsert', operation, document });

@@ -25,6 +25,8 @@ export class ParsedChanges implements ParsedBatch {
   private firstChange = 0;
   private firstRejection = 0;
   private ordinal = 0;
+  /** Reasons for which this record has a letter without a key. */
+  private readonly keyless = new Set<string>();
   /** Rejected rows of this record by key and reason: place in `rejected` and ordinal. */
   private badRows: Map<string, { at: number; ordinal: number }> | null = null;
 
@@ -40,6 +42,7 @@ export class ParsedChanges implements ParsedBatch {
     this.firstRejection = this.rejected.length;
     this.ordinal = 0;
     this.badRows = null;
+    this.keyless.clear();
   }
 
   /** Ends a record: a row that is rejected takes back older changes of its key, or their settling would close its letter. */
@@ -59,6 +62,7 @@ export class ParsedChanges implements ParsedBatch {
     this.changes.length = this.firstChange;
     this.rejected.length = this.firstRejection;
     this.badRows = null;
+    this.keyless.clear();
     this.rejectRecord(reason, detail);
   }
 
@@ -96,10 +100,8 @@ export class ParsedChanges implements ParsedBatch {
 
   /** Rejects the record, or those of its rows that have no key of their own: one letter a reason. */
   rejectRecord(reason: string, detail: string, table: Table | null = null): void {
-    for (let at = this.firstRejection; at < this.rejected.length; at += 1) {
-      const letter = this.rejected[at] as Rejection;
-      if (letter.key === null && letter.reason === reason) return;
-    }
+    if (this.keyless.has(reason)) return;
+    this.keyless.add(reason);
     const { value } = this.record as LogRecord;
     this.rejected.push(this.letter(reason, detail, bodyOf(value), table, null, null));
   }

@@ -6,7 +6,6 @@ import { isPlanOf, type PlannedColumn, type RowPlan, type RowShape, rowPlan } fr
 const MAX_PLANS = 8;
 /** MySQL's own limit of columns in a table. */
 const MAX_COLUMNS = 4096;
-const NONE: readonly string[] = [];
 
 /**
  * What is known of one table: plans for its rows, and the columns seen since its last DDL. An image that lacks one of
@@ -16,7 +15,7 @@ export class TableShape {
   readonly route: RoutedTable;
   private readonly plans: RowPlan[] = [];
   private readonly known = new Map<string, PlannedColumn>();
-  private last: { plan: RowPlan; missing: readonly string[] } | null = null;
+  private last: { plan: RowPlan; missing: readonly string[]; isTrimmed: boolean } | null = null;
   private keyNames: string | null = null;
   private isKeyKnown = false;
 
@@ -40,20 +39,17 @@ export class TableShape {
    * shows that a column is gone (a DDL nobody sent), but for long ones: NOBLOB images leave them out of an INSERT as well.
    */
   missingFrom(plan: RowPlan, isInsert: boolean): readonly string[] {
-    if (this.last?.plan === plan && (this.last.missing.length === 0 || !isInsert)) return this.last.missing;
+    const { last } = this;
+    if (last?.plan === plan && (last.missing.length === 0 || last.isTrimmed || !isInsert)) return last.missing;
     if (this.known.size > MAX_COLUMNS) this.known.clear();
     for (const column of plan.columns) this.known.set(column.name, column);
-    const missing: string[] = [];
-    if (this.known.size > plan.columns.length) {
-      const present = new Set(plan.names);
-      for (const [name, column] of this.known) {
-        if (present.has(name)) continue;
-        if (isInsert && !isLong(column.codec.type)) this.known.delete(name);
-        else missing.push(name);
-      }
-    }
-    this.last = { plan, missing: missing.length === 0 ? NONE : missing };
-    return this.last.missing;
+    const present = new Set(plan.names);
+    const missing = [...this.known.values()].filter(({ name }) => !present.has(name));
+    const gone = isInsert ? missing.filter(({ codec }) => !isLong(codec.type)) : [];
+    for (const { name } of gone) this.known.delete(name);
+    const left = missing.filter((column) => !gone.includes(column));
+    this.last = { plan, missing: left.map(({ name }) => name), isTrimmed: isInsert };
+    return missing.map(({ name }) => name);
   }
 
   /** True when rows of this table had a key since its last DDL: one without is an incomplete image. */

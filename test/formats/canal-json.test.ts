@@ -122,7 +122,12 @@ test('an update that lacks a column of earlier rows is a letter until a DDL of t
     'incomplete-row 2',
   ]);
   // An INSERT that lacks the text column proves nothing: NOBLOB leaves it out there too. One that lacks a number does.
-  assert.deepEqual(briefly(parseValue(format, text({ mysqlType, data: [{ id: '3', qty: '1' }] }))), ['upsert 3']);
+  const inserted = parseValue(format, text({ mysqlType, data: [{ id: '3', qty: '1' }] }));
+  assert.deepEqual(briefly(inserted), ['upsert 3']);
+  assert.deepEqual(
+    inserted.notices.map(({ kind }) => kind),
+    ['incomplete-insert'],
+  );
   assert.deepEqual(briefly(parseValue(format, partial({ data: [{ id: '3', qty: '2' }] }))), ['incomplete-row 3']);
   assert.deepEqual(briefly(parseValue(format, text({ mysqlType, data: [{ id: '4', note: 'x' }] }))), ['upsert 4']);
   assert.deepEqual(briefly(parseValue(format, partial({ data: [{ id: '4', note: 'y' }] }))), ['upsert 4']);
