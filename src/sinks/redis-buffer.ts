@@ -80,7 +80,7 @@ export function redisBuffer(options: RedisBufferOptions): RedisBuffer {
     },
     async read(table, key): Promise<BufferRecord | null> {
       const value = await connection.run((redis) => redis.get(keyOf(table, key)));
-      return value === null ? null : (JSON.parse(value) as BufferRecord);
+      return value === null ? null : recordOf(value);
     },
     /** DBSIZE, times the share of our keys in a sample of 500: an estimate when the database holds other keys too. Expired keys count until Redis drops them. */
     size: () =>
@@ -96,6 +96,15 @@ export function redisBuffer(options: RedisBufferOptions): RedisBuffer {
       }),
     close: () => connection.close(),
   };
+}
+
+/** Null for a foreign value: an error of the parser would quote it. */
+function recordOf(value: string): BufferRecord | null {
+  try {
+    return JSON.parse(value) as BufferRecord;
+  } catch {
+    return null;
+  }
 }
 
 /** Rows cut into script calls: of one bucket each on a cluster, and bounded in keys and characters. */

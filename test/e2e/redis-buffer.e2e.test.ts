@@ -62,6 +62,7 @@ describe('redis buffer on one server', () => {
     const [a, b, c] = [changeOf(table, 'a', 1), changeOf(table, 'b', 1), changeOf(table, 'c', 1)];
     await client.hset(bufferKey(table, 'a', null), 'field', 'value');
     await client.set(bufferKey(table, 'b', null), 'zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz');
+    assert.equal(await buffer.read(table, 'b'), null);
     await upsert(buffer, [a, b, c]);
     for (const { key } of [a, b, c]) assert.equal((await buffer.read(table, key))?.version, 1);
   });
