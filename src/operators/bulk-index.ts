@@ -7,7 +7,6 @@ import {
   type OperatorFunction,
   of,
   type SchedulerLike,
-  Subscription,
   timer,
 } from 'rxjs';
 import { catchError, finalize, ignoreElements, last, mergeMap } from 'rxjs/operators';
@@ -18,6 +17,7 @@ import { type BackoffOptions, backoffMs } from './backoff.ts';
 import type { Entry } from './fold.ts';
 import type { DedupedBatch } from './latest-per-key.ts';
 import { groupOutcomes, type OutcomeGroups, UNKNOWN } from './outcome-groups.ts';
+import { Slots, takeSlots } from './slots.ts';
 
 export interface BulkIndexOptions {
   readonly index: Pick<IndexSink, 'write'>;
@@ -56,78 +56,6 @@ export function bulkIndex(options: BulkIndexOptions): OperatorFunction<Observabl
     new Observable((subscriber) => {
       const slots = new Slots(options.slots);
       return due.pipe(takeSlots(slots, (batch) => new Delivery(options, slots, batch).run())).subscribe(subscriber);
-    });
-}
-
-/** How many batches may be in flight now. */
-class Slots {
-  limit: number;
-  private readonly most: number;
-  private calm = 0;
-
-  constructor(most: number) {
-    this.limit = most;
-    this.most = most;
-  }
-
-  overloaded(): void {
-    this.limit = Math.max(1, Math.floor(this.limit / 2));
-    this.calm = 0;
-  }
-
-  fine(): void {
-    this.calm += 1;
-    if (this.calm < 20 || this.limit === this.most) return;
-    this.limit += 1;
-    this.calm = 0;
-  }
-}
-
-/** mergeMap whose concurrency may change while it runs. Its queue holds what `latestPerKey` offers: one at most. */
-function takeSlots<R>(
-  slots: Slots,
-  deliver: (batch: DedupedBatch) => Observable<R>,
-): OperatorFunction<Observable<DedupedBatch>, R> {
-  return (due) =>
-    new Observable((subscriber) => {
-      const waiting: Observable<DedupedBatch>[] = [];
-      const teardown = new Subscription();
-      let active = 0;
-      let isComplete = false;
-      const next = (): void => {
-        while (active < slots.limit && waiting.length > 0) {
-          const offered = waiting.shift() as Observable<DedupedBatch>;
-          active += 1;
-          const delivery = offered.pipe(
-            mergeMap(deliver),
-            finalize(() => {
-              active -= 1;
-            }),
-          );
-          const subscription = delivery.subscribe({
-            next: (value) => subscriber.next(value),
-            error: (error) => subscriber.error(error),
-          });
-          teardown.add(subscription);
-          // Runs after finalize, when the slot is really free.
-          subscription.add(next);
-        }
-        if (isComplete && active === 0 && waiting.length === 0) subscriber.complete();
-      };
-      teardown.add(
-        due.subscribe({
-          next: (offered) => {
-            waiting.push(offered);
-            next();
-          },
-          error: (error) => subscriber.error(error),
-          complete: () => {
-            isComplete = true;
-            next();
-          },
-        }),
-      );
-      return teardown;
     });
 }
 
