@@ -1,10 +1,10 @@
 import { manifest } from '../config/manifest.ts';
+import { nearest } from '../config/nearest.ts';
 import { SluiceError } from '../pipeline/errors.ts';
 import { check } from './check.ts';
 import { argumentsOf, type Command, type Output } from './command.ts';
 import { deadLetters } from './dead-letters.ts';
 import { demo } from './demo.ts';
-import { nearest } from './nearest.ts';
 import { run } from './run.ts';
 
 const COMMANDS: readonly Command[] = [run, demo, check, deadLetters];

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
+import { nearest } from '../config/nearest.ts';
 import { SluiceError } from '../pipeline/errors.ts';
-import { nearest } from './nearest.ts';
 
 /** Where a command writes, so that a test can read it. */
 export interface Output {

@@ -70,10 +70,14 @@ export async function openStore(file: string | undefined): Promise<Store> {
   return store;
 }
 
-function routesOf({ source, tables: rules }: Config): Tables {
+function routesOf({ journal, source, tables: given }: Config): Tables {
   const { canalZone } = source;
-  const everything = { match: '*', canalZone };
-  return tables({ rules: rules.length === 0 ? [everything] : rules.map((rule) => ({ canalZone, ...rule })) });
+  const rules = given.map((rule) => ({ ...rule, canalZone: rule.canalZone ?? canalZone }));
+  const urls = journal.type === 'mysql' ? [journal.url, ...(journal.shards?.urls ?? [])] : [];
+  return tables({
+    rules: rules.length === 0 ? [{ match: '*', canalZone }] : rules,
+    storeDatabases: urls.map((url) => new URL(url).pathname.slice(1)),
+  });
 }
 
 function lookupOf(routes: Tables): TableLookup {

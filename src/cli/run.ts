@@ -95,9 +95,9 @@ function watch(config: Config, log: Logger, version: string): Watched {
     unread: () => watching.unread(),
   });
   const watchers = { parts, telemetry: watching, health: judging };
-  parts.source.assignments.subscribe(({ generation, partitions }) => {
+  parts.source.assignments.subscribe(({ partitions }) => {
     logs = partitions;
-    if (config.source.type === 'file') judging.reportSource({ type: 'assigned', generation, partitions: [] });
+    if (config.source.type === 'file') judging.assigned();
   });
   return watchers;
 }
@@ -113,7 +113,7 @@ async function serve(
   try {
     log.info({ component: 'run', port: server?.port ?? 0, ...typesOf(config) }, 'starting');
     await parts.store.open();
-    watching.dependencies.set('store', true);
+    watching.report({ type: 'dependency', name: 'store', isUp: true, code: '', detail: '' });
     for (const name of ['buffer', 'index'] as const) greet(parts, name, watching);
     const service = runService(parts, syncOptions(config));
     const release = onSignals(service, judging, log);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { nearest } from '../cli/nearest.ts';
 import type { Environment } from './interpolate.ts';
 import type { Key } from './keys.ts';
+import { nearest } from './nearest.ts';
 import type { Problem } from './problems.ts';
 import { valueOfText } from './value-texts.ts';
 

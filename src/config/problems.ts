@@ -1,6 +1,6 @@
 import type * as z from 'zod';
-import { nearest } from '../cli/nearest.ts';
 import type { Key } from './keys.ts';
+import { nearest } from './nearest.ts';
 import { isTree } from './tree.ts';
 
 /** One thing wrong with the configuration. Never holds a secret. */

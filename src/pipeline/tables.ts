@@ -29,6 +29,8 @@ export interface TablesConfig {
   readonly rules?: readonly TableRuleConfig[] | undefined;
   /** Tables known at a time, 10,000 by default: names come from messages, so their number is bounded. */
   readonly maxTables?: number | undefined;
+  /** Databases in which sluice's store keeps its tables: when Canal captures them, they are not followed. */
+  readonly storeDatabases?: readonly string[] | undefined;
 }
 
 /** A rule with every default filled in. */
@@ -65,6 +67,9 @@ export interface Tables {
 const SYSTEM_SCHEMAS = new Set(['mysql', 'information_schema', 'performance_schema', 'sys']);
 /** Tables that sluice writes: following them would make every change cause the next one. */
 const OWN_TABLE = /^(buffer_backup(_\d+)?|sync_monitor|sluice_.*)$/i;
+/** The same, with names that others may use too: only in the store's own databases. */
+const STORE_TABLE =
+  /^(journal_\d+|journal_gaps|parked_keys|dead_letters|stream_registry|stream_positions|position_times|index_pairings|schema_version)$/i;
 const MAX_INDEX_BYTES = 255;
 
 /**
@@ -80,9 +85,11 @@ export function tables(config: TablesConfig = {}): Tables {
   const known = new Map<string, Map<string, RoutedTable | RefusedTable>>();
   const owners = new Map<string, Table>();
 
+  const storeDatabases = new Set(config.storeDatabases);
   const ruleOf = (database: string, name: string): TableRule | null => {
     if (database === '' || name === '' || SYSTEM_SCHEMAS.has(database.toLowerCase()) || OWN_TABLE.test(name))
       return null;
+    if (storeDatabases.has(database) && STORE_TABLE.test(name)) return null;
     const qualified = `${database}.${name}`;
     return rules[patterns.findIndex((pattern) => pattern.test(qualified))] ?? null;
   };

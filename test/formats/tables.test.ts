@@ -104,3 +104,12 @@ test('a rule that cannot be meant is refused with its reason and a remedy', () =
     );
   }
 });
+
+test('tables of the store are not followed in its own databases, and are like any other elsewhere', () => {
+  const routes = tables({ storeDatabases: ['sluice'] });
+  for (const name of ['journal_0', 'parked_keys', 'dead_letters', 'stream_positions']) {
+    assert.equal(routes.lookup('sluice', name), null);
+    assert.notEqual(routes.lookup('shop', name), null);
+  }
+  assert.notEqual(routes.lookup('sluice', 'orders'), null);
+});
