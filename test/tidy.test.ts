@@ -21,7 +21,15 @@ function importsOf(file: string): string[] {
 }
 
 test('every operator has a marble file of its name', () => {
-  const pureParts = new Set(['fold.ts', 'outcome-groups.ts', 'slots.ts']);
+  const pureParts = new Set([
+    'entry.ts',
+    'fold.ts',
+    'newest-per-key.ts',
+    'outcome-groups.ts',
+    'slots.ts',
+    'table-fold.ts',
+    'window-loop.ts',
+  ]);
   const operators = sources.filter((file) => file.startsWith('src/operators/') && !pureParts.has(basename(file)));
   assert.ok(operators.length >= 9);
   const marbles = new Set(filesBelow('marbles').map((file) => basename(file)));

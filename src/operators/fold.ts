@@ -1,133 +1,10 @@
 import type { Change, ChangeBatch, Table } from '../pipeline/change.ts';
 import { sizeOf } from '../pipeline/change.ts';
 import type { InFlight, Ticket } from '../pipeline/position.ts';
+import { claim, type Entry } from './entry.ts';
+import { TableFold } from './table-fold.ts';
 
-/**
- * The newest unsettled change of one key, with the claims of every change it stands for. States: folding (newer changes
- * replace `change`), taken (out of the fold, on its way to the index or to the store), gone (settled, parked or joined).
- */
-export interface Entry {
-  change: Change;
-  /** Tickets held, one a log at most: the oldest unsettled change of this key in that log. */
-  tickets: Ticket[];
-  /** Offset of the oldest unsettled change. */
-  firstOffset: number;
-  /** The window in which the key became unsettled. */
-  since: number;
-  /** The version that the store holds for this key (parked, or in a letter sent again), as far as this entry knows; 0 when none. */
-  parkedVersion: number;
-  isTaken: boolean;
-}
-
-/** Unsettled keys of one index: due keys first (returned ones, then closed windows), then the open window. */
-class TableFold {
-  readonly table: Table;
-  private entries: Entry[] = [];
-  private cursor = 0;
-  private dueEnd = 0;
-  private returned: Entry[] = [];
-  private byKey = new Map<string, Entry>();
-  private live = 0;
-  /** No batch is taken before this time (ms): the index takes nothing now. */
-  heldUntilMs = 0;
-  /** While true one batch at a time is taken: the index answered `hold` and has not taken anything since. */
-  isProbing = false;
-  /** Batches taken and not yet finished. */
-  batchesOut = 0;
-  /** True from a batch of which the index took nothing until one of which it took something. */
-  isFailing = false;
-  /** The last window in which the index took something, or in which its first key came after it had none. */
-  lastProgress: number;
-
-  constructor(table: Table, window: number) {
-    this.table = table;
-    this.lastProgress = window;
-  }
-
-  get size(): number {
-    return this.live;
-  }
-
-  get hasDue(): boolean {
-    return this.returned.length > 0 || this.cursor < this.dueEnd;
-  }
-
-  get(key: string): Entry | null {
-    const entry = this.byKey.get(key);
-    return entry === undefined || entry.isTaken ? null : entry;
-  }
-
-  push(entry: Entry): void {
-    this.entries.push(entry);
-    this.byKey.set(entry.change.key, entry);
-    this.live += 1;
-  }
-
-  giveBack(entry: Entry): void {
-    entry.isTaken = false;
-    this.returned.push(entry);
-    this.byKey.set(entry.change.key, entry);
-    this.live += 1;
-  }
-
-  close(): void {
-    this.dueEnd = this.entries.length;
-  }
-
-  /** Takes out due entries, oldest first, until `accept` says no. Taken entries stay in the map, marked, until it is rebuilt. */
-  takeWhile(accept: (entry: Entry) => boolean): void {
-    let index = 0;
-    while (index < this.returned.length && this.offer(this.returned[index] as Entry, accept)) index += 1;
-    const isFull = index < this.returned.length;
-    this.returned.splice(0, index);
-    if (!isFull)
-      while (this.cursor < this.dueEnd && this.offer(this.entries[this.cursor] as Entry, accept)) this.cursor += 1;
-    this.tidy();
-  }
-
-  /** Takes out every entry that `matches`, due or not. */
-  takeMatching(matches: (entry: Entry) => boolean): Entry[] {
-    const found: Entry[] = [];
-    for (const entry of this.returned) if (!entry.isTaken && matches(entry)) found.push(entry);
-    for (let i = this.cursor; i < this.entries.length; i += 1) {
-      const entry = this.entries[i] as Entry;
-      if (!entry.isTaken && matches(entry)) found.push(entry);
-    }
-    for (const entry of found) entry.isTaken = true;
-    this.live -= found.length;
-    this.returned = this.returned.filter((entry) => !entry.isTaken);
-    while (this.cursor < this.entries.length && (this.entries[this.cursor] as Entry).isTaken) this.cursor += 1;
-    this.dueEnd = Math.max(this.dueEnd, this.cursor);
-    this.tidy();
-    return found;
-  }
-
-  private offer(entry: Entry, accept: (entry: Entry) => boolean): boolean {
-    if (entry.isTaken) return true;
-    if (!accept(entry)) return false;
-    entry.isTaken = true;
-    this.live -= 1;
-    return true;
-  }
-
-  /** Drops what was taken: at once when nothing is left, else when most of the map is dead. Deleting one by one costs more. */
-  private tidy(): void {
-    if (this.live === 0) {
-      this.entries = [];
-      this.returned = [];
-      this.byKey = new Map();
-      this.cursor = 0;
-      this.dueEnd = 0;
-    } else if (this.byKey.size > 1024 && this.byKey.size > 4 * this.live) {
-      this.entries = this.entries.slice(this.cursor);
-      this.dueEnd -= this.cursor;
-      this.cursor = 0;
-      this.byKey = new Map();
-      for (const entry of this.returned) this.byKey.set(entry.change.key, entry);
-      for (const entry of this.entries) if (!entry.isTaken) this.byKey.set(entry.change.key, entry);
-    }
-  }
-}
+export type { Entry } from './entry.ts';
 
 export interface TakeLimit {
   readonly documents: number;
@@ -332,37 +209,17 @@ export class Fold {
     entry.firstOffset = Math.min(entry.firstOffset, change.offset);
     if (entry.tickets.length === 1 && entry.tickets[0] === ticket) return;
     ticket.hold();
-    this.claim(entry, ticket);
+    claim(entry, ticket);
   }
 
   /** Ends `entry` in favour of `successor`, which takes over its claims. */
   private join(entry: Entry, successor: Entry): void {
-    for (const ticket of entry.tickets) this.claim(successor, ticket);
+    for (const ticket of entry.tickets) claim(successor, ticket);
     entry.tickets = [];
     successor.firstOffset = Math.min(successor.firstOffset, entry.firstOffset);
     successor.since = Math.min(successor.since, entry.since);
     successor.parkedVersion = Math.max(successor.parkedVersion, entry.parkedVersion);
     this.gone(entry);
-  }
-
-  /** Hands one hold of `ticket` to the entry. Of two holds in one log the older counts; one that no longer counts is released. */
-  private claim(entry: Entry, ticket: Ticket): void {
-    const { tickets } = entry;
-    const slot = tickets.findIndex((held) => held.log === ticket.log);
-    const held = tickets[slot];
-    if (held === undefined) tickets.push(ticket);
-    else if (ticket.log !== null && ticket.firstOffset < held.firstOffset) {
-      tickets[slot] = ticket;
-      held.release();
-    } else ticket.release();
-    if (tickets.length < 2) return;
-    // A page of recovered keys need not wait for a key that the live stream has taken over, nor an old assignment for anything.
-    const isLiveHeld = tickets.some((one) => one.log !== null && one.isLive);
-    entry.tickets = tickets.filter((one) => {
-      const counts = one.isLive && !(one.log === null && isLiveHeld);
-      if (!counts) one.release();
-      return counts;
-    });
   }
 
   /** False, and the entry is let go, when its partition was assigned anew: it is read again. */
@@ -394,20 +251,4 @@ export class Fold {
     }
     return fold;
   }
-}
-
-/** The newest change of each key of a batch, by version and then by place in the record, in order of first appearance. */
-export function newestPerKey(changes: readonly Change[]): readonly Change[] {
-  if (changes.length < 2) return changes;
-  const newest = new Map<Table, Map<string, Change>>();
-  for (const change of changes) {
-    let keys = newest.get(change.table);
-    if (keys === undefined) {
-      keys = new Map();
-      newest.set(change.table, keys);
-    }
-    const held = keys.get(change.key);
-    if (held === undefined || change.version >= held.version) keys.set(change.key, change);
-  }
-  return [...newest.values()].flatMap((keys) => [...keys.values()]);
 }

@@ -15,7 +15,7 @@ import {
 import type { ChangeBatch } from '../pipeline/change.ts';
 import type { Report } from '../pipeline/events.ts';
 import type { ChangeBuffer } from '../pipeline/ports.ts';
-import { newestPerKey } from './fold.ts';
+import { newestPerKey } from './newest-per-key.ts';
 
 export interface UpsertBufferOptions {
   readonly buffer: Pick<ChangeBuffer, 'upsert'>;
