@@ -28,8 +28,9 @@ export class Fold {
   out = 0;
   /** Number of the open window. */
   window = 0;
-  /** Changes that entered since the last `close`: what the window saved. */
-  entered = 0;
+  /** Changes that entered since the last `close`, and how many of them met an entry of their key. */
+  private entered = 0;
+  private superseded = 0;
 
   constructor(inFlight: InFlight) {
     this.inFlight = inFlight;
@@ -41,23 +42,27 @@ export class Fold {
       const fold = this.tableFold(change.table);
       const entry = fold.get(change.key);
       if (entry === null) this.insert(fold, change, batch.ticket);
-      else this.supersede(entry, change, batch.ticket);
+      else {
+        this.supersede(entry, change, batch.ticket);
+        this.superseded += 1;
+      }
     }
     this.entered += batch.changes.length;
     this.inFlight.add(-batch.load.bytes, -batch.load.changes);
     batch.ticket.release();
   }
 
-  /** Ends the open window: everything in the fold is due. Returns how many changes and keys the window folded. */
-  close(): { changes: number; hasDue: boolean } {
+  /** Ends the open window: everything in the fold is due. Returns how many changes came, and how many needed no write of their own. */
+  close(): { changes: number; superseded: number; hasDue: boolean } {
     let hasDue = false;
     for (const fold of this.tables.values()) {
       fold.close();
       hasDue ||= fold.hasDue;
     }
-    const changes = this.entered;
+    const { entered: changes, superseded } = this;
     this.entered = 0;
-    return { changes, hasDue };
+    this.superseded = 0;
+    return { changes, superseded, hasDue };
   }
 
   /** The earliest time (ms) at which something is due: 0 for now, Infinity for not before the next window. */
@@ -86,29 +91,29 @@ export class Fold {
 
   /** Takes every key that has been unsettled for `windows` windows, or all of an index that took nothing for as long. */
   takeOverdue(windows: number): Entry[] {
-    const overdue: Entry[] = [];
-    for (const fold of this.tables.values()) {
-      if (fold.size === 0) continue;
+    return this.takeSince((fold) => {
       const isStuck = this.window - fold.lastProgress >= windows;
-      const limit = isStuck ? this.window - 1 : this.window - windows;
-      const taken = fold.takeMatching((entry) => entry.since <= limit);
-      this.keys -= taken.length;
-      this.out += taken.length;
-      for (const entry of taken) if (this.keepsLive(entry)) overdue.push(entry);
-    }
-    return overdue;
+      return isStuck ? this.window - 1 : this.window - windows;
+    });
   }
 
   /** Takes everything, to be parked at the end. */
   takeAll(): Entry[] {
-    const all: Entry[] = [];
+    return this.takeSince(() => this.window);
+  }
+
+  /** Takes the keys of each index that became unsettled in the window given or before it. */
+  private takeSince(windowOf: (fold: TableFold) => number): Entry[] {
+    const found: Entry[] = [];
     for (const fold of this.tables.values()) {
-      const taken = fold.takeMatching(() => true);
+      if (fold.size === 0) continue;
+      const last = windowOf(fold);
+      const taken = fold.takeMatching((entry) => entry.since <= last);
       this.keys -= taken.length;
       this.out += taken.length;
-      for (const entry of taken) if (this.keepsLive(entry)) all.push(entry);
+      for (const entry of taken) if (this.keepsLive(entry)) found.push(entry);
     }
-    return all;
+    return found;
   }
 
   /** Joins entries that a newer change has replaced meanwhile to their successors; returns the others. */

@@ -61,8 +61,8 @@ export class WindowLoop {
 
   private close(cause: 'time' | 'cap' | 'end'): void {
     const { keys, bytes } = this.fold;
-    const { changes, hasDue } = this.fold.close();
-    if (changes > 0) this.options.report({ type: 'window', cause, changes, keys, bytes });
+    const { changes, hasDue, superseded } = this.fold.close();
+    if (changes > 0) this.options.report({ type: 'window', cause, changes, superseded, keys, bytes });
     if (hasDue) this.pump();
   }
 

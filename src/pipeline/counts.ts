@@ -59,7 +59,7 @@ export class Counts {
         counters.windows.inc({ cause: event.cause });
         counters.windowChanges.inc(event.changes);
         // Without the fold's own count this is a lower bound: keys left over from before are among `keys`.
-        counters.coalesced.inc(event.superseded ?? Math.max(0, event.changes - event.keys));
+        counters.coalesced.inc(event.superseded);
         memory.windowKeys = event.keys;
         memory.windowBytes = event.bytes;
         break;

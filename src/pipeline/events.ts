@@ -23,7 +23,7 @@ export type PipelineEvent =
       keys: number;
       bytes: number;
       /** Of the changes, those that replaced an older one of their key, where the fold counts them. */
-      superseded?: number;
+      superseded: number;
     }
   | {
       type: 'bulk';

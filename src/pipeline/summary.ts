@@ -33,7 +33,7 @@ export class Summary {
         for (const count of event.skipped.values()) counts.skipped += count;
         break;
       case 'window':
-        counts.coalesced += event.superseded ?? Math.max(0, event.changes - event.keys);
+        counts.coalesced += event.superseded;
         break;
       case 'settled':
         counts.settled += event.upserts + event.deletes;

@@ -127,7 +127,7 @@ test('events are counted where docs/metrics.md says', async () => {
     parsed({ skipped: new Map([['unrouted', 4]]) }),
     { type: 'buffered', changes: 9, ms: 2 },
     { type: 'journaled', changes: 8, ms: 3 },
-    { type: 'window', cause: 'time', changes: 100, keys: 60, bytes: 5000 },
+    { type: 'window', cause: 'time', changes: 100, superseded: 40, keys: 60, bytes: 5000 },
     { type: 'window', cause: 'cap', changes: 10, keys: 60, bytes: 6000, superseded: 4 },
     bulk(),
     { type: 'superseded-in-flight', keys: 6 },
