@@ -18,6 +18,18 @@ export interface Entry {
   isTaken: boolean;
 }
 
+/** A key that becomes unsettled in this window. The ticket's hold is already taken; a page's ticket says that the store has the key. */
+export function entryOf(change: Change, ticket: Ticket, window: number): Entry {
+  return {
+    change,
+    tickets: [ticket],
+    firstOffset: change.offset,
+    since: window,
+    parkedVersion: ticket.log === null ? change.version : 0,
+    isTaken: false,
+  };
+}
+
 /** Hands one hold of `ticket` to the entry. Of two holds in one log the older counts; one that no longer counts is released. */
 export function claim(entry: Entry, ticket: Ticket): void {
   const { tickets } = entry;

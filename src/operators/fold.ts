@@ -1,7 +1,7 @@
 import type { Change, ChangeBatch, Table } from '../pipeline/change.ts';
 import { sizeOf } from '../pipeline/change.ts';
 import type { InFlight, Ticket } from '../pipeline/position.ts';
-import { claim, type Entry } from './entry.ts';
+import { claim, type Entry, entryOf } from './entry.ts';
 import { TableFold } from './table-fold.ts';
 
 export type { Entry } from './entry.ts';
@@ -191,15 +191,7 @@ export class Fold {
   private insert(fold: TableFold, change: Change, ticket: Ticket): void {
     ticket.hold();
     if (fold.size === 0 && fold.batchesOut === 0 && !fold.isFailing) fold.lastProgress = this.window;
-    const isRecovered = ticket.log === null;
-    fold.push({
-      change,
-      tickets: [ticket],
-      firstOffset: change.offset,
-      since: this.window,
-      parkedVersion: isRecovered ? change.version : 0,
-      isTaken: false,
-    });
+    fold.push(entryOf(change, ticket, this.window));
     this.keys += 1;
     this.account(sizeOf(change));
     this.inFlight.add(0, 1);

@@ -365,7 +365,11 @@ test('whatever order events come in, reporting does not throw and counters do no
   });
   const event: fc.Arbitrary<PipelineEvent> = fc.oneof(
     counts.map((one) => bulk(one)),
-    fc.nat(9).map((keys): PipelineEvent => ({ type: 'window', cause: 'time', changes: keys, keys: 5, bytes: 0 })),
+    fc
+      .nat(9)
+      .map(
+        (keys): PipelineEvent => ({ type: 'window', cause: 'time', changes: keys, superseded: 0, keys: 5, bytes: 0 }),
+      ),
     fc.nat(9).map((keys): PipelineEvent => ({ type: 'parked', keys })),
     fc.string().map((reason): PipelineEvent => ({ type: 'dead-lettered', reason, table: reason, count: 1 })),
     fc.constant(parsed()),
