@@ -8,6 +8,11 @@ import { insertRows, insertStatement, runPerItem, type SqlDatabase, type SqlRow,
 /** A body of this many characters was cut and is no document any more. */
 const BODY_LIMIT = 65_536;
 const DEFAULT_LIMIT = 100;
+/**
+ * The letter of a delete whose key lives in another partition: its version and the versions of the key's own changes say
+ * nothing about each other, so none of these closes it and none sends it again. It is for a person.
+ */
+const UNORDERED = 'unordered-key-change';
 
 const COLUMNS = [
   'topic',
@@ -43,12 +48,12 @@ export function letterWriter(database: SqlDatabase) {
   };
 }
 
-/** Closes the letters of each key whose version is not above the one given. Resolves with the number closed. */
+/** Closes the letters of each key whose version is not above the one given, but for unordered ones. Resolves with the number closed. */
 export async function closeLetters(database: SqlDatabase, keys: readonly KeyVersion[]): Promise<number> {
   if (keys.length === 0) return 0;
   const { rows } = await database.run("SELECT 1 FROM dead_letters WHERE state IN ('open', 'redrive') LIMIT 1", []);
   if (rows.length === 0) return 0;
-  const head = "UPDATE dead_letters SET state = 'closed' WHERE state <> 'closed' AND";
+  const head = `UPDATE dead_letters SET state = 'closed' WHERE state <> 'closed' AND reason <> '${UNORDERED}' AND`;
   const condition = 'table_name = ? AND primary_key = ? AND version <= ?';
   const { affected } = await runPerItem(database, { head, condition }, keys, (item) => [
     item.table.qualified,
@@ -124,8 +129,8 @@ export async function readRedrives(
 }
 
 async function redriveOf(letter: DeadLetter, shards: readonly JournalShard[], lookup: TableLookup): Promise<Redrive> {
-  const { table, key } = letter;
-  if (table === null || key === null) return { letter, change: null, isOvertaken: false };
+  const { table, key, reason } = letter;
+  if (table === null || key === null || reason === UNORDERED) return { letter, change: null, isOvertaken: false };
   const shard = shards[shardOf(table.qualified, shards.length)] as JournalShard;
   const { rows } = await shard.database.run(
     `SELECT * FROM ${shard.table} WHERE table_name = ? AND primary_key = ? AND version >= ? ORDER BY version DESC, ordinal DESC LIMIT 1`,

@@ -66,6 +66,19 @@ export function letterConformance(opened: () => OpenPlace): void {
     assert.equal(await store.letterCount(partition), 2, 'a letter that was closed stays closed');
   });
 
+  test('a delete that is unordered against its key is neither closed by a version nor sent again', async () => {
+    const { store } = opened();
+    const partition = newPartition();
+    const table = newTable();
+    const reason = 'unordered-key-change';
+    await answerOf(store.writeLetters([letterAt(partition, changeAt(table, 'a', 5), { reason })]));
+    assert.equal(await answerOf(store.closeLetters([{ table, key: 'a', version: versionOf(0, 9) }])), 0);
+    assert.equal(await store.requestRedrive({ table: table.qualified }), 1);
+    const [marked] = await answerOf(store.redrives(partition, 10));
+    assert.equal(marked?.change, null);
+    assert.equal(marked?.isOvertaken, false);
+  });
+
   test('letters are filtered by table, reason, state and id, the oldest first, up to a limit', async () => {
     const { store } = opened();
     const partition = newPartition();
