@@ -33,10 +33,15 @@ export class SluiceProcess {
     { isReadyWithinMs = 60_000 } = {},
   ): Promise<SluiceProcess> {
     const started = await SluiceProcess.spawn(config);
-    await eventually(`sluice is ready\n`, () => started.isReady(), { withinMs: isReadyWithinMs }).catch((error) => {
+    const exited = started.exited.then(() => {
+      throw new Error(`it exited with ${started.child.exitCode}`);
+    });
+    const ready = eventually('sluice is ready', () => started.isReady(), { withinMs: isReadyWithinMs });
+    await Promise.race([ready, exited]).catch((error) => {
       started.child.kill('SIGKILL');
       throw new Error(`sluice did not become ready; it wrote:\n${started.output}`, { cause: error });
     });
+    exited.catch(() => undefined);
     return started;
   }
 
@@ -46,7 +51,8 @@ export class SluiceProcess {
     const port = await freePort();
     const file = join(folder, 'sluice.json');
     writeFileSync(file, JSON.stringify({ ...config, http: { host: '127.0.0.1', port } }));
-    const child = spawn(process.execPath, [MAIN, 'run', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = withoutSettings(process.env);
+    const child = spawn(process.execPath, [MAIN, 'run', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env });
     const kill = (): boolean => child.kill('SIGKILL');
     process.once('exit', kill);
     child.once('exit', () => {
@@ -57,7 +63,6 @@ export class SluiceProcess {
   }
 
   async isReady(): Promise<boolean> {
-    if (this.child.exitCode !== null) throw new Error(`it exited with ${this.child.exitCode}`);
     return (await this.get('/readyz')).status === 200;
   }
 
@@ -103,6 +108,11 @@ export class SluiceProcess {
     await this.exited;
     return this.child.exitCode;
   }
+}
+
+/** The environment without variables that sluice would take for settings, or refuse. */
+export function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('SLUICE_')));
 }
 
 async function freePort(): Promise<number> {
