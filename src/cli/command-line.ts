@@ -5,9 +5,10 @@ import { check } from './check.ts';
 import { argumentsOf, type Command, type Output } from './command.ts';
 import { deadLetters } from './dead-letters.ts';
 import { demo } from './demo.ts';
+import { epoch } from './epoch.ts';
 import { run } from './run.ts';
 
-const COMMANDS: readonly Command[] = [run, demo, check, deadLetters];
+const COMMANDS: readonly Command[] = [run, demo, check, deadLetters, epoch];
 
 const USAGE = `sluice keeps Elasticsearch in step with MySQL: Canal changes from Kafka, folded to the last change per key.
 

@@ -1,6 +1,8 @@
 import { AsyncSubject, finalize, Observable, switchMap, takeUntil, timer } from 'rxjs';
 import { eachValueFrom } from 'rxjs-for-await';
 import type { IndexedBatch } from '../operators/bulk-index.ts';
+import { saveFinalPositions } from './final-positions.ts';
+import type { PartitionLog } from './position.ts';
 import { DEFAULT_OPTIONS, type Parts, type SyncOptions, stage } from './stages.ts';
 import { syncPipeline } from './sync-pipeline.ts';
 
@@ -46,12 +48,20 @@ export function runService(
     parts.source.stop();
   };
 
+  let logs: readonly PartitionLog[] = [];
+  const assigned = parts.source.assignments.subscribe(({ partitions }) => {
+    logs = partitions;
+  });
+
   const run = async (): Promise<void> => {
     try {
       for await (const batch of eachValueFrom(whole.pipe(takeUntil(abandoned.emitted)))) onSettled(batch);
       await parts.source.commit();
+      // Only to compare the log by at the next start: a store that is away must not fail a stop that went well.
+      await saveFinalPositions(parts.store, logs, parts.scheduler.now()).catch(() => undefined);
     } finally {
       deadline.unsubscribe();
+      assigned.unsubscribe();
       await closeAll(parts);
     }
   };

@@ -10,7 +10,7 @@ import { comparable, type Document, EXCEPTIONS, expectedDocuments, unexplained }
 import { captured } from '../formats/replay.ts';
 import { ElasticsearchReader } from '../support/elasticsearch-reader.ts';
 import { eventually } from '../support/eventually.ts';
-import { SluiceProcess } from '../support/sluice-process.ts';
+import { killRunning, SluiceProcess } from '../support/sluice-process.ts';
 import {
   type Elasticsearch,
   executeSql,
@@ -35,6 +35,7 @@ before(async () => {
 });
 
 after(async () => {
+  killRunning();
   await remove(servers);
   rmSync(folder, { recursive: true, force: true });
 });

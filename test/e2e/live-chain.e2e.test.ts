@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { createTopic } from '../../scripts/stack/index.mjs';
 import { ElasticsearchReader } from '../support/elasticsearch-reader.ts';
 import { eventually } from '../support/eventually.ts';
-import { SluiceProcess } from '../support/sluice-process.ts';
+import { killRunning, SluiceProcess } from '../support/sluice-process.ts';
 import {
   type Canal,
   type Elasticsearch,
@@ -49,7 +49,7 @@ before(async () => {
 });
 
 after(async () => {
-  await sluice?.kill();
+  killRunning();
   await remove([canal, kafka, elasticsearch, redis, source, store].filter((server) => server !== undefined));
 });
 

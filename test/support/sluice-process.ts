@@ -8,6 +8,13 @@ import { eventually } from './eventually.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 
+const running = new Set<ChildProcess>();
+
+/** Kills what a failed test left running: for `after`. */
+export function killRunning(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
 /** `sluice run` as a process of its own: what a user starts, stops and kills. */
 export class SluiceProcess {
   private readonly child: ChildProcess;
@@ -55,7 +62,9 @@ export class SluiceProcess {
     const child = spawn(process.execPath, [MAIN, 'run', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env });
     const kill = (): boolean => child.kill('SIGKILL');
     process.once('exit', kill);
+    running.add(child);
     child.once('exit', () => {
+      running.delete(child);
       process.removeListener('exit', kill);
       rmSync(folder, { recursive: true, force: true });
     });
