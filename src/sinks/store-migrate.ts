@@ -44,7 +44,7 @@ export async function migrate(session: SqlSession, { dialect, collation, part, l
 /** Asks for every right the store needs by statements that touch no row. Rejects as the first refused one does. */
 export async function probeRights(session: SqlSession, part: SchemaPart): Promise<void> {
   for (const { name, column } of schemaTables(part)) {
-    await session.run(`INSERT INTO ${name} (${column}) SELECT ${column} FROM ${name} WHERE 1 = 0`, []);
+    await session.run(`INSERT INTO ${name} SELECT * FROM ${name} WHERE 1 = 0`, []);
     await session.run(`UPDATE ${name} SET ${column} = ${column} WHERE 1 = 0`, []);
     await session.run(`DELETE FROM ${name} WHERE 1 = 0`, []);
   }

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import type { SchedulerLike } from 'rxjs';
+import { type RunHelpers, TestScheduler } from 'rxjs/testing';
+
+/** What a drawing works with: RxJS's own helpers, and the scheduler to hand to the operator that is drawn. */
+export interface VirtualTime extends RunHelpers {
+  readonly scheduler: SchedulerLike;
+}
+
+/**
+ * Runs a drawing in virtual time, where one character is one millisecond, and compares what was expected when it ends.
+ *
+ * A stream that never ends must be unsubscribed in the drawing: a window ticks for ever, and so would the run.
+ *
+ * @throws AssertionError when nothing was expected: RxJS lets such a test pass.
+ */
+export function inVirtualTime(draw: (time: VirtualTime) => void): void {
+  const scheduler = new TestScheduler((actual, expected) => assert.deepEqual(actual, expected));
+  let expectations = 0;
+  scheduler.run((helpers) => {
+    draw({
+      ...helpers,
+      scheduler,
+      expectObservable: (...expected) => {
+        expectations += 1;
+        return helpers.expectObservable(...expected);
+      },
+      expectSubscriptions: (...expected) => {
+        expectations += 1;
+        return helpers.expectSubscriptions(...expected);
+      },
+    });
+  });
+  assert.ok(expectations > 0, 'a drawing that expects nothing proves nothing');
+}
