@@ -45,9 +45,8 @@ export async function prepare({ port, directory }, { heapMb = 512, optimize = fa
   };
   const file = `${directory}/server.properties`;
   await writeFile(file, propertiesText(settings));
-  const clusterId = randomBytes(16).toString('base64url');
   const classPath = `${kafkaLib}/*`;
-  await output(java, ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', file]);
+  await output(java, ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', file]);
   return {
     addresses: { brokers: [`127.0.0.1:${port}`] },
     command: [
@@ -66,4 +65,9 @@ export async function prepare({ port, directory }, { heapMb = 512, optimize = fa
 
 export async function ready({ host, port }) {
   return (await countBrokers(host, port)) > 0;
+}
+
+/** A Kafka UUID. The first bit is 0, so that its text never begins with the `-` of an option. */
+export function clusterId(bytes = randomBytes(16)) {
+  return Buffer.from([bytes[0] & 0x7f, ...bytes.subarray(1)]).toString('base64url');
 }
