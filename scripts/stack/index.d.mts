@@ -96,6 +96,9 @@ export interface CanalOptions extends StartOptions {
   readonly partitionHash?: string;
 }
 
+/** Of the servers that do not come from Debian. */
+export const versions: Readonly<Record<'kafka' | 'slf4j' | 'elasticsearch' | 'canal', string>>;
+
 export function startKafka(options?: KafkaOptions): Promise<Kafka>;
 export function startElasticsearch(options?: ElasticsearchOptions): Promise<Elasticsearch>;
 export function startRedis(options?: RedisOptions): Promise<Redis>;

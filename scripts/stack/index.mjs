@@ -13,6 +13,7 @@ import { Server } from './server.mjs';
 export { install } from './install.mjs';
 export { createTopic } from './kafka-protocol.mjs';
 export { executeSql } from './mariadb.mjs';
+export { versions } from './settings.mjs';
 
 /** How each kind of server is prepared, and how to see that it is ready. */
 const kinds = { kafka, elasticsearch, redis, mariadb, canal };
