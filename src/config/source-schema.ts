@@ -23,6 +23,11 @@ export const source = z.discriminatedUnion('type', [
         z.strictObject({ pattern: field('text', 'Topics to read, `*` for any text, instead of a list.', text()) }),
       ]),
     ),
+    sessionTimeoutMs: field(
+      'number',
+      'How long a silent instance keeps its partitions before others take them over; the broker bounds it (6 s to 30 min).',
+      whole(1000, 1_800_000).default(30_000),
+    ),
     clientId: field('text', 'Name of this client in the broker’s logs.', text().default('sluice')),
     format,
     canalZone,
