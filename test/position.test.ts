@@ -113,6 +113,15 @@ test('a log charges for each batch its position has not passed, and gives all ba
   );
 });
 
+test('a batch that is admitted after its log was retired is not charged, since nobody would give it back', () => {
+  const inFlight = new InFlight({ bytes: 1 << 20, changes: 1000 });
+  const log = new PartitionLog('shop', 0, 0, inFlight);
+  log.admit(0, 5, null);
+  log.retire();
+  settle(log.admit(5, 6, null));
+  assert.equal(inFlight.bytes, 0);
+});
+
 test('the in-flight limit is full at either bound and has room at half of both', () => {
   const inFlight = new InFlight({ bytes: 100, changes: 10 });
   inFlight.add(100, 0);

@@ -184,7 +184,7 @@ export class PartitionLog {
       anchor,
     });
     this.tickets.push(ticket);
-    this.inFlight?.add(TICKET_BYTES, 0);
+    if (this.current) this.inFlight?.add(TICKET_BYTES, 0);
     return ticket;
   }
 
