@@ -15,12 +15,14 @@ import { recordsSize, sizeOf } from '../pipeline/change.ts';
 import type { Report } from '../pipeline/events.ts';
 import type { ParsedBatch, RecordFormat } from '../pipeline/ports.ts';
 import type { InFlight } from '../pipeline/position.ts';
-import { untilDone } from './backoff.ts';
+import { type BackoffOptions, untilDone } from './backoff.ts';
 
 export interface ParseChangesOptions {
   readonly format: RecordFormat;
   /** Makes letters durable. Repeated until it succeeds; the position waits. */
   readonly writeLetters: (letters: readonly Rejection[]) => ObservableInput<unknown>;
+  /** Between attempts to write letters. */
+  readonly backoff?: BackoffOptions;
   readonly inFlight: InFlight;
   readonly report: Report;
   readonly scheduler: SchedulerLike;
@@ -52,15 +54,17 @@ function lettersWritten(
   batch: RecordBatch,
   letters: readonly Rejection[],
 ): Observable<never> {
-  const { inFlight, report, scheduler, writeLetters } = options;
+  const { backoff, inFlight, report, scheduler, writeLetters } = options;
   batch.ticket.hold();
   const bytes = letters.reduce((sum, letter) => sum + 512 + 2 * letter.body.length, 0);
   inFlight.add(bytes, letters.length);
-  const written = untilDone(() => writeLetters(letters), scheduler);
+  const written = untilDone(() => writeLetters(letters), scheduler, backoff);
   const done = defer(() => {
     inFlight.add(-bytes, -letters.length);
-    for (const [reason, count] of countBy(letters, (letter) => letter.reason)) {
-      report({ type: 'dead-lettered', reason, table: letters[0]?.table?.qualified ?? '', count });
+    for (const [table, some] of Map.groupBy(letters, (letter) => letter.table?.qualified ?? '')) {
+      for (const [reason, count] of countBy(some, (letter) => letter.reason)) {
+        report({ type: 'dead-lettered', reason, table, count });
+      }
     }
     batch.ticket.release();
     return EMPTY;
