@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { asyncScheduler } from 'rxjs';
 import { describeConfig } from '../config/describe.ts';
 import type { Config } from '../config/load.ts';
 import { processConfig } from '../config/process-config.ts';
@@ -29,11 +28,7 @@ Exit codes: 0 all is well, 1 something is not, 2 the configuration is wrong`,
       for (const { key, value, origin } of describeConfig(config)) output.result(`${key} = ${value}  (${origin})`);
     output.result('ok    configuration');
     for (const warning of config.warnings) output.result(`warn  ${warning}`);
-    const parts = connect(config, {
-      report: () => undefined,
-      onSourceEvent: () => undefined,
-      scheduler: asyncScheduler,
-    });
+    const parts = connect(config);
     const checks: [string, () => Promise<string>][] = [
       [`source (${config.source.type})`, () => checkSource(config)],
       [`store (${parts.store.name})`, () => withWarnings(parts.store, output, () => parts.store.open())],

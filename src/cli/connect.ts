@@ -1,10 +1,11 @@
-import type { SchedulerLike } from 'rxjs';
+import { asyncScheduler, type SchedulerLike } from 'rxjs';
 import { isEncrypted, tlsOptions, urlWithCredentials } from '../config/connections.ts';
 import type { Config } from '../config/load.ts';
-import { processConfig } from '../config/process-config.ts';
+import { crashPointOfProcess, processConfig } from '../config/process-config.ts';
 import type { Settings } from '../config/schema.ts';
 import { durationMs } from '../config/value-texts.ts';
 import { canalJson } from '../formats/canal-json.ts';
+import { crashPoint } from '../pipeline/crash-points.ts';
 import type { Report } from '../pipeline/events.ts';
 import type { ChangeBuffer, IndexSink, RecordSource, Store, TableLookup } from '../pipeline/ports.ts';
 import { InFlight } from '../pipeline/position.ts';
@@ -29,19 +30,37 @@ export interface Hooks {
   readonly scheduler: SchedulerLike;
 }
 
+/** Adapters, and the tables they know: what a stage of one's own takes further tables from. */
+export interface Connected extends Parts {
+  readonly tables: Tables;
+}
+
 type Source = RecordSource & { partitionCount(topic: string): number };
 
-/** Makes the adapters that a configuration names. Nothing is connected yet, but the store must be opened before use. */
-export function connect(config: Config, hooks: Hooks): Parts {
+/**
+ * Makes the adapters that a configuration names. Nothing is connected yet, but the store must be opened before use.
+ * Without hooks nobody hears of events, and time is the system's.
+ */
+export function connect(config: Config, given: Partial<Hooks> = {}): Connected {
+  const hooks = { report: () => undefined, onSourceEvent: () => undefined, scheduler: asyncScheduler, ...given };
   const { report, scheduler } = hooks;
+  const point = crashPointOfProcess();
+  const crash = point === null ? null : crashPoint(point, () => process.kill(process.pid, 'SIGKILL'), scheduler);
+  const crashing = <T extends object>(port: 'buffer' | 'index' | 'store', adapter: T): T =>
+    crash?.port(port, adapter) ?? adapter;
   const inFlight = new InFlight({ bytes: config.inFlight.bytes, changes: config.inFlight.changes });
   const routes = routesOf(config);
-  const store = storeOf(config.journal, lookupOf(routes));
-  const source = sourceOf(config.source, { ...hooks, inFlight, store });
+  const store = crashing('store', storeOf(config.journal, lookupOf(routes)));
+  const onSourceEvent = (event: SourceEvent): void => {
+    if (event.type === 'committed') crash?.committed();
+    hooks.onSourceEvent(event);
+  };
+  const plainSource = sourceOf(config.source, { ...hooks, onSourceEvent, inFlight, store });
+  const source = crash?.source(plainSource) ?? plainSource;
   const format = canalJson({ tables: routes, partitionCount: (topic) => source.partitionCount(topic) });
-  const buffer = bufferOf(config.buffer, scheduler);
-  const index = indexOf(config.index);
-  return { source, format, buffer, store, index, inFlight, report, scheduler };
+  const buffer = crashing('buffer', bufferOf(config.buffer, scheduler));
+  const index = crashing('index', indexOf(config.index));
+  return { source, format, buffer, store, index, inFlight, report, scheduler, tables: routes };
 }
 
 /** The settings of the stages. A file is drained to its end however long that takes. */
@@ -98,13 +117,14 @@ function sourceOf(source: Settings['source'], hooks: Hooks & { inFlight: InFligh
 
 /** How to reach Kafka, and what to read there. */
 export function kafkaOptions(source: Extract<Settings['source'], { type: 'kafka' }>) {
-  const { brokers, clientId, groupId, sasl, ssl, topics } = source;
+  const { brokers, clientId, groupId, sasl, sessionTimeoutMs, ssl, topics } = source;
   const tls = tlsOptions(ssl);
   return {
     brokers,
     clientId,
     groupId,
     topics,
+    sessionTimeoutMs,
     ...(tls === null ? {} : { ssl: tls }),
     ...(sasl === undefined ? {} : { sasl: saslOf(sasl) }),
   };

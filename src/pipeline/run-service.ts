@@ -1,4 +1,4 @@
-import { AsyncSubject, finalize, Observable, switchMap, takeUntil, timer } from 'rxjs';
+import { AsyncSubject, finalize, NEVER, Observable, switchMap, takeUntil, timer } from 'rxjs';
 import { eachValueFrom } from 'rxjs-for-await';
 import type { IndexedBatch } from '../operators/bulk-index.ts';
 import { saveFinalPositions } from './final-positions.ts';
@@ -17,6 +17,30 @@ export interface Service {
 /** How long after the drain deadline the stream is given up: time for the last parking and the last bulk answer. */
 const GRACE_MS = 5000;
 
+/** How the stages are put together: `syncPipeline`, or the same with operators of one's own between its stages. */
+export type Compose = typeof syncPipeline;
+
+/**
+ * The pipeline over connected adapters, with the upkeep that belongs to it, as a cold Observable of settled batches. It
+ * completes when the input has ended and everything is settled or parked. Whoever subscribes opens the store before,
+ * and afterwards commits and closes. When `stopping` emits, no more parked keys are taken up.
+ */
+export function pipelineOf(
+  parts: Parts,
+  options: SyncOptions,
+  { compose = syncPipeline, stopping = NEVER }: { compose?: Compose; stopping?: Observable<unknown> } = {},
+): Observable<IndexedBatch> {
+  return new Observable((subscriber) => {
+    const ended = new Signal();
+    const records = parts.source.records.pipe(finalize(() => ended.emit()));
+    const staged = stage(parts, options, { ended: ended.emitted, stopping });
+    // Upkeep lives as long as the pipeline and never emits.
+    const beside = staged.upkeep.subscribe({ error: (error) => subscriber.error(error) });
+    beside.add(compose({ records, recovered: staged.recovered }, staged.stages).subscribe(subscriber));
+    return beside;
+  });
+}
+
 /**
  * Runs the pipeline until its input ends or `stop` is called, then drains, commits and closes in reverse order of the
  * stream. `onSettled` hears of each settled batch. The store must be open.
@@ -25,19 +49,11 @@ export function runService(
   parts: Parts,
   options: SyncOptions,
   onSettled: (batch: IndexedBatch) => void = () => undefined,
+  compose: Compose = syncPipeline,
 ): Service {
-  const ended = new Signal();
   const stopping = new Signal();
   const abandoned = new Signal();
-  const records = parts.source.records.pipe(finalize(() => ended.emit()));
-  const staged = stage(parts, options, { ended: ended.emitted, stopping: stopping.emitted });
-  const pipeline = syncPipeline({ records, recovered: staged.recovered }, staged.stages);
-  // Upkeep lives as long as the pipeline and never emits.
-  const whole = new Observable<IndexedBatch>((subscriber) => {
-    const beside = staged.upkeep.subscribe({ error: (error) => subscriber.error(error) });
-    beside.add(pipeline.subscribe(subscriber));
-    return beside;
-  });
+  const pipeline = pipelineOf(parts, options, { compose, stopping: stopping.emitted });
   // Input that ends by itself is drained however long it takes; somebody who asks to stop will not wait.
   const drainMs = Math.min(options.drainMs, DEFAULT_OPTIONS.drainMs);
   const deadline = stopping.emitted
@@ -55,21 +71,21 @@ export function runService(
 
   const run = async (): Promise<void> => {
     try {
-      for await (const batch of eachValueFrom(whole.pipe(takeUntil(abandoned.emitted)))) onSettled(batch);
+      for await (const batch of eachValueFrom(pipeline.pipe(takeUntil(abandoned.emitted)))) onSettled(batch);
       await parts.source.commit();
       // Only to compare the log by at the next start: a store that is away must not fail a stop that went well.
       await saveFinalPositions(parts.store, logs, parts.scheduler.now()).catch(() => undefined);
     } finally {
       deadline.unsubscribe();
       assigned.unsubscribe();
-      await closeAll(parts);
+      await closeParts(parts);
     }
   };
   return { done: run(), stop };
 }
 
-/** Closes everything, in the order of the stream, and reports the first failure only when nothing else failed before. */
-async function closeAll({ source, buffer, index, store }: Parts): Promise<void> {
+/** Closes every adapter, in the order of the stream. Never rejects. */
+export async function closeParts({ source, buffer, index, store }: Parts): Promise<void> {
   for (const part of [source, buffer, index, store]) {
     try {
       await part.close();
