@@ -1,0 +1,21 @@
+/** Columns of a row by name: strings, numbers, null, and for a number that JavaScript would change, its digits. */
+export type Columns = Record<string, unknown>;
+
+interface ExactJson {
+  parse(text: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown): Columns;
+  rawJSON(text: string): unknown;
+}
+
+const exactJson = JSON as unknown as ExactJson;
+
+/** Takes a change's document apart. A BIGINT beyond 2^53 is kept as its digits, so it comes out as it went in. */
+export function columnsOf(document: string): Columns {
+  return exactJson.parse(document, (_, value, { source }) =>
+    typeof value === 'number' && String(value) !== source ? exactJson.rawJSON(source ?? String(value)) : value,
+  );
+}
+
+/** Puts it together again. */
+export function documentOf(columns: Columns): string {
+  return JSON.stringify(columns);
+}
