@@ -16,6 +16,9 @@ export interface EnvironmentValues {
 /** Names what the path of the file is taken from. */
 export const FILE_VARIABLE = 'SLUICE_CONFIG';
 
+/** Names where the process ends itself: for tests of recovery, never a setting. */
+export const CRASH_VARIABLE = 'SLUICE_CRASH_AT';
+
 /** Kubernetes and Docker add these for a service called `sluice`; they are not ours, and one is called like a key of ours. */
 const SERVICE_LINK = /^SLUICE_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?|PORT)$/;
 const isServiceLink = (name: string, value: string): boolean =>
@@ -33,7 +36,14 @@ export function readEnvironment(environment: Environment, keys: ReadonlyMap<stri
   const origins = new Map<string, string>();
   const problems: Problem[] = [];
   for (const [name, text = ''] of Object.entries(environment)) {
-    if (!name.startsWith('SLUICE_') || name === FILE_VARIABLE || text === '' || isServiceLink(name, text)) continue;
+    if (
+      !name.startsWith('SLUICE_') ||
+      name === FILE_VARIABLE ||
+      name === CRASH_VARIABLE ||
+      text === '' ||
+      isServiceLink(name, text)
+    )
+      continue;
     const key = byName.get(name);
     if (key === undefined) {
       const near = nearest(name, [...byName.keys()]);

@@ -1,3 +1,4 @@
+import { CRASH_VARIABLE } from './environment.ts';
 import { type Config, loadConfig } from './load.ts';
 
 /**
@@ -7,4 +8,9 @@ import { type Config, loadConfig } from './load.ts';
  */
 export function processConfig(file?: string): Config {
   return loadConfig({ environment: process.env, ...(file === undefined ? {} : { file }) });
+}
+
+/** Where this process is to end itself, or null: see `crash-points.ts`. */
+export function crashPointOfProcess(): string | null {
+  return process.env[CRASH_VARIABLE] || null;
 }
