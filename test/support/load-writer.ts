@@ -151,6 +151,26 @@ export class LoadWriter {
     await this.send(count);
   }
 
+  /** Updates one row that is there, to a note of so many bytes. Not while the load runs. */
+  async writeNote(id: number, noteBytes: number): Promise<void> {
+    assert.equal(this.running, null, 'the load runs');
+    const before = this.rows.get(id);
+    assert.ok(before, `row ${id} is there`);
+    this.rowVersion += 1;
+    const row = orderRow(id, this.rowVersion, noteBytes);
+    const partition = this.partitionOf(id);
+    const end = this.ends[partition];
+    this.record(partition, (write) => write(row, 'upsert', 'UPDATE'));
+    const value = canalMessage(this.table, 'UPDATE', [row], [changedColumns(row, before)]);
+    const [answer] = await this.producer.send({ topic: this.topic, messages: [{ partition, value }] });
+    assert.equal(Number(answer?.baseOffset), end, `offset of partition ${partition} of ${this.topic}`);
+  }
+
+  /** Keys of the rows that are there. */
+  get alive(): readonly number[] {
+    return this.ids;
+  }
+
   private async run(): Promise<void> {
     let due = 0;
     let last = performance.now();

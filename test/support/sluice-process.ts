@@ -37,9 +37,9 @@ export class SluiceProcess {
   /** Starts it with a configuration (its `http.port` is chosen here) and waits until `/readyz` says 200. */
   static async start(
     config: Readonly<Record<string, unknown>>,
-    { isReadyWithinMs = 60_000 } = {},
+    { isReadyWithinMs = 60_000, crashAt }: { isReadyWithinMs?: number; crashAt?: string } = {},
   ): Promise<SluiceProcess> {
-    const started = await SluiceProcess.spawn(config);
+    const started = await SluiceProcess.spawn(config, crashAt);
     const exited = started.exited.then(() => {
       throw new Error(`it exited with ${started.child.exitCode}`);
     });
@@ -52,13 +52,13 @@ export class SluiceProcess {
     return started;
   }
 
-  /** Starts it and waits for nothing: for starts that are meant to fail. */
-  static async spawn(config: Readonly<Record<string, unknown>>): Promise<SluiceProcess> {
+  /** Starts it and waits for nothing: for starts that are meant to fail. `crashAt`: a crash point at which it kills itself. */
+  static async spawn(config: Readonly<Record<string, unknown>>, crashAt?: string): Promise<SluiceProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-run-'));
     const port = await freePort();
     const file = join(folder, 'sluice.json');
     writeFileSync(file, JSON.stringify({ ...config, http: { host: '127.0.0.1', port } }));
-    const env = withoutSettings(process.env);
+    const env = { ...withoutSettings(process.env), ...(crashAt === undefined ? {} : { SLUICE_CRASH_AT: crashAt }) };
     const child = spawn(process.execPath, [MAIN, 'run', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env });
     const kill = (): boolean => child.kill('SIGKILL');
     process.once('exit', kill);
@@ -110,6 +110,12 @@ export class SluiceProcess {
 
   signal(signal: NodeJS.Signals): void {
     this.child.kill(signal);
+  }
+
+  /** Resolves with true when it died of SIGKILL, with false when it ended in another way. */
+  async wasKilled(): Promise<boolean> {
+    await this.exited;
+    return this.child.signalCode === 'SIGKILL';
   }
 
   /** Resolves with the exit code when it ends by itself. */
