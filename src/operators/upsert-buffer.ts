@@ -11,6 +11,8 @@ import {
   type SchedulerLike,
   Subscription,
   tap,
+  throwError,
+  timeout,
 } from 'rxjs';
 import type { ChangeBatch } from '../pipeline/change.ts';
 import type { Report } from '../pipeline/events.ts';
@@ -21,6 +23,8 @@ export interface UpsertBufferOptions {
   readonly buffer: Pick<ChangeBuffer, 'upsert'>;
   /** While the buffer is unreachable, one batch is tried beside the stream every so often. Milliseconds, 2000 by default. */
   readonly probeMs?: number;
+  /** A buffer that has not answered for so long is unreachable. Milliseconds, 60,000 by default: our adapters answer before. */
+  readonly deadlineMs?: number;
   readonly report: Report;
   readonly scheduler: SchedulerLike;
 }
@@ -32,17 +36,19 @@ export interface UpsertBufferOptions {
  * finds out when it is back. So an unreachable buffer costs the stream one time-out, once.
  */
 export function upsertBuffer(options: UpsertBufferOptions): OperatorFunction<ChangeBatch, ChangeBatch> {
-  const { buffer, probeMs = 2000, report, scheduler } = options;
+  const { buffer, deadlineMs = 60_000, probeMs = 2000, report, scheduler } = options;
   return (batches) =>
     defer(() => {
       let isUp = true;
       let nextProbeMs = 0;
       const probe = new Subscription();
+      const silent = throwError(() => new Error(`no answer within ${deadlineMs} ms`));
 
       const upsert = (batch: ChangeBatch): Observable<never> => {
         const startedMs = scheduler.now();
         const changes = newestPerKey(batch.changes);
         return defer(() => buffer.upsert(changes)).pipe(
+          timeout({ each: deadlineMs, with: () => silent, scheduler }),
           ignoreElements(),
           tap({
             complete: () => {
