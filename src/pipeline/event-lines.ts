@@ -1,6 +1,7 @@
 import type { SourceEvent } from '../sources/source-event.ts';
 import type { LogLine } from './condition-log.ts';
 import type { DependencyChange } from './dependencies.ts';
+import type { ErrorCode } from './errors.ts';
 import type { PipelineEvent } from './events.ts';
 
 /** The log line of an event that an operator should hear of; null for what only counts. Holds no row data. */
@@ -16,7 +17,7 @@ export function lineOfEvent(event: PipelineEvent): LogLine | null {
       return {
         level: 'error',
         kind: `held ${table} ${event.errorType}`,
-        fields: { component: 'index', code: 'E3002', table, err: { type: event.errorType } },
+        fields: { component: 'index', code: codeOfHold(event.errorType), table, err: { type: event.errorType } },
         message: `${event.table === null ? 'every index' : `the index of ${table}`} takes nothing (${event.errorType}); its rows wait, then are parked`,
       };
     }
@@ -80,6 +81,12 @@ export function lineOfEvent(event: PipelineEvent): LogLine | null {
     default:
       return null;
   }
+}
+
+/** Not every hold is the index's doing: the registry may refuse the table, or not be there to be asked. */
+function codeOfHold(errorType: string): ErrorCode {
+  if (errorType.startsWith('paired-with-')) return 'E4003';
+  return errorType === 'pairing-unknown' ? 'E4001' : 'E3002';
 }
 
 const PLACES = { kafka: 'Kafka', buffer: 'the buffer', store: 'the store', index: 'the index' };
