@@ -1,28 +1,37 @@
+import { concatMap, defer, from, map, type Observable, of, tap } from 'rxjs';
 import type { DedupedBatch } from '../operators/latest-per-key.ts';
-import type { Store } from './ports.ts';
+import type { Table } from './change.ts';
+import type { Asked, Store } from './ports.ts';
 
 /**
  * Guards "one index, one table, one topic" (delivery.md 1.4): answers null for a batch whose pairing is the registered
  * one, else what stands against it. A changed routing would start offsets at 0, and every write would be refused as old.
  * Pairings never change while a service runs, so each is asked for once.
  */
-export function pairingGuard(store: Pick<Store, 'pair'>): (batch: DedupedBatch) => Promise<string | null> {
+export function pairingGuard(store: Asked<Pick<Store, 'pair'>>): (batch: DedupedBatch) => Observable<string | null> {
   const known = new Map<string, string | null>();
-  return async ({ entries, table }) => {
-    const topics = new Set(entries.flatMap(({ tickets }) => tickets.map(({ topic }) => topic)));
-    for (const topic of topics) {
-      const name = JSON.stringify([table.index, table.qualified, topic]);
-      let refusal = known.get(name);
-      if (refusal === undefined) {
-        const held = await store.pair(table.index, table.qualified, topic);
+  const refusalOf = (table: Table, topic: string): Observable<string | null> => {
+    const name = JSON.stringify([table.index, table.qualified, topic]);
+    const refusal = known.get(name);
+    if (refusal !== undefined) return of(refusal);
+    return from(store.pair(table.index, table.qualified, topic)).pipe(
+      map((held) => {
         const isSame = held.index === table.index && held.table === table.qualified && held.topic === topic;
-        refusal = isSame
-          ? null
-          : `paired-with-${held.table === table.qualified ? `topic-${held.topic}` : `table-${held.table}`}`;
-        known.set(name, refusal);
-      }
-      if (refusal !== null) return refusal;
-    }
-    return null;
+        if (isSame) return null;
+        return `paired-with-${held.table === table.qualified ? `topic-${held.topic}` : `table-${held.table}`}`;
+      }),
+      tap((found) => known.set(name, found)),
+    );
+  };
+  const firstRefusal = (table: Table, topics: readonly string[]): Observable<string | null> => {
+    const [topic, ...others] = topics;
+    if (topic === undefined) return of(null);
+    return defer(() => refusalOf(table, topic)).pipe(
+      concatMap((refusal) => (refusal === null ? firstRefusal(table, others) : of(refusal))),
+    );
+  };
+  return ({ entries, table }) => {
+    const topics = new Set(entries.flatMap(({ tickets }) => tickets.map(({ topic }) => topic)));
+    return firstRefusal(table, [...topics]);
   };
 }

@@ -8,6 +8,16 @@ import type { Anchor, PartitionLog } from './position.ts';
  * every call here is made so that a repetition changes nothing.
  */
 
+/**
+ * A port as the pipeline sees it: what an adapter promises may come as any ObservableInput. So virtual time can carry all
+ * answers, which promises would leave.
+ */
+export type Asked<Port> = {
+  readonly [Name in keyof Port]: Port[Name] extends (...given: infer Given) => Promise<infer Answer>
+    ? (...given: Given) => ObservableInput<Answer>
+    : Port[Name];
+};
+
 // ── records ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** One member's share of the log, valid until the next one is emitted. The first offsets are where reading starts. */

@@ -3,7 +3,7 @@ import { eachValueFrom } from 'rxjs-for-await';
 import type { IndexedBatch } from '../operators/bulk-index.ts';
 import { saveFinalPositions } from './final-positions.ts';
 import type { PartitionLog } from './position.ts';
-import { DEFAULT_OPTIONS, type Parts, type SyncOptions, stage } from './stages.ts';
+import { DEFAULT_OPTIONS, type Parts, type StageParts, type SyncOptions, stage } from './stages.ts';
 import { syncPipeline } from './sync-pipeline.ts';
 
 /** A running pipeline. States: running, draining (after `stop` or the end of input), done. */
@@ -26,7 +26,7 @@ export type Compose = typeof syncPipeline;
  * and afterwards commits and closes. When `stopping` emits, no more parked keys are taken up.
  */
 export function pipelineOf(
-  parts: Parts,
+  parts: StageParts,
   options: SyncOptions,
   { compose = syncPipeline, stopping = NEVER }: { compose?: Compose; stopping?: Observable<unknown> } = {},
 ): Observable<IndexedBatch> {

@@ -1,25 +1,33 @@
-import { type Observable, type ObservableInput, of, type SchedulerLike } from 'rxjs';
+import { catchError, from, map, type Observable, type ObservableInput, of, type SchedulerLike } from 'rxjs';
 import type { BackoffOptions } from '../operators/backoff.ts';
 import type { ChangeBatch, Rejection } from './change.ts';
 import type { PipelineEvent, Report } from './events.ts';
 import { OwedKeys } from './owed-keys.ts';
 import { pairingGuard } from './pairing.ts';
-import type { ChangeBuffer, IndexSink, ParkedKey, RecordFormat, RecordSource, Store } from './ports.ts';
+import type { Asked, ChangeBuffer, IndexSink, ParkedKey, RecordFormat, RecordSource, Store } from './ports.ts';
 import type { InFlight } from './position.ts';
 import { recovered } from './recovery.ts';
 import type { SyncStages } from './sync-pipeline.ts';
 import { upkeep } from './upkeep.ts';
 
-/** Connected adapters, and what they report to. */
-export interface Parts {
-  readonly source: RecordSource;
+/** What the stages use of connected adapters, and what they report to. */
+export interface StageParts {
+  readonly source: Pick<RecordSource, 'records' | 'assignments'>;
   readonly format: RecordFormat;
-  readonly buffer: ChangeBuffer;
-  readonly store: Store;
-  readonly index: IndexSink;
+  readonly buffer: Pick<ChangeBuffer, 'upsert' | 'remove'>;
+  readonly store: Asked<Omit<Store, 'name' | 'open' | 'ping' | 'close'>>;
+  readonly index: Asked<Pick<IndexSink, 'write' | 'versions' | 'incarnation' | 'ping'>>;
   readonly inFlight: InFlight;
   readonly report: Report;
   readonly scheduler: SchedulerLike;
+}
+
+/** Connected adapters whole, as a service opens and closes them. */
+export interface Parts extends StageParts {
+  readonly source: RecordSource;
+  readonly buffer: ChangeBuffer;
+  readonly store: Store;
+  readonly index: IndexSink;
 }
 
 /** The settings of the stages; every field is documented where its stage takes it. */
@@ -62,7 +70,7 @@ export interface Staged {
 
 /** Wires the stages to the adapters. `ended`: the input has; `stopping`: somebody asked to stop. */
 export function stage(
-  parts: Parts,
+  parts: StageParts,
   options: SyncOptions,
   { ended, stopping }: { ended: Observable<unknown>; stopping: Observable<unknown> },
 ): Staged {
@@ -140,9 +148,9 @@ export function stage(
 /** Whether the index takes anything, as the stream saw it last; when it did not, the index itself is asked. */
 class IndexWatch {
   private wasTaken = true;
-  private readonly index: Pick<IndexSink, 'ping'>;
+  private readonly index: Asked<Pick<IndexSink, 'ping'>>;
 
-  constructor(index: Pick<IndexSink, 'ping'>) {
+  constructor(index: Asked<Pick<IndexSink, 'ping'>>) {
     this.index = index;
   }
 
@@ -152,9 +160,9 @@ class IndexWatch {
 
   isUp(): ObservableInput<boolean> {
     if (this.wasTaken) return of(true);
-    return this.index.ping().then(
-      () => true,
-      () => false,
+    return from(this.index.ping()).pipe(
+      map(() => true),
+      catchError(() => of(false)),
     );
   }
 }

@@ -18,12 +18,12 @@ import {
 import { untilDone } from '../operators/backoff.ts';
 import { checkDeletes, type DeleteCheckOptions } from './delete-checks.ts';
 import type { Report } from './events.ts';
-import type { Assignment, IndexSink, Store, StoredPosition } from './ports.ts';
+import type { Asked, Assignment, IndexSink, Store, StoredPosition } from './ports.ts';
 import type { PartitionLog } from './position.ts';
 
 export interface UpkeepOptions {
-  readonly store: Pick<Store, 'positions' | 'savePositions' | 'deletesBetween' | 'purge'>;
-  readonly index: Pick<IndexSink, 'versions' | 'write' | 'incarnation'>;
+  readonly store: Asked<Pick<Store, 'positions' | 'savePositions' | 'deletesBetween' | 'purge'>>;
+  readonly index: Asked<Pick<IndexSink, 'versions' | 'write' | 'incarnation'>>;
   readonly assignments: Observable<Assignment>;
   /** Z of delivery.md 6, the longest pause of an instance that is admitted. Milliseconds, 24 h by default. */
   readonly pauseLimitMs: number;
