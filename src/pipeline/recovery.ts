@@ -18,11 +18,11 @@ import type { Change, ChangeBatch } from './change.ts';
 import { sizeOf } from './change.ts';
 import type { Report } from './events.ts';
 import type { OwedKeys } from './owed-keys.ts';
-import type { Assignment, Partition, Store } from './ports.ts';
+import type { Asked, Assignment, Partition, Store } from './ports.ts';
 import { type InFlight, Ticket } from './position.ts';
 
 export interface RecoveryOptions {
-  readonly store: Pick<Store, 'parked' | 'parkedCount' | 'letterCount' | 'redrives' | 'setLetterState'>;
+  readonly store: Asked<Pick<Store, 'parked' | 'parkedCount' | 'letterCount' | 'redrives' | 'setLetterState'>>;
   readonly assignments: Observable<Assignment>;
   /** When this emits (the input has ended), no further sweep begins; the one under way is finished. */
   readonly until: Observable<unknown>;
