@@ -36,7 +36,8 @@ export interface ServerSpec {
   readonly addresses: Readonly<Record<string, string | readonly string[]>>;
 }
 
-export type Kafka = Server & { readonly brokers: string[] };
+/** `via`: where the broker listens for each of `advertised`. */
+export type Kafka = Server & { readonly brokers: string[]; readonly via: string[] };
 export type Elasticsearch = Server & { readonly url: string };
 export type Redis = Server & { readonly url: string };
 /** `url` is the user sluice in the database sluice; `rootSocket` takes root without a password. */
@@ -62,6 +63,8 @@ export interface KafkaOptions extends StartOptions {
   readonly heapMb?: number;
   /** Slower to start and faster to run, for benchmarks; false by default. */
   readonly optimize?: boolean;
+  /** Ports of proxies: for each, the broker listens at one more address, and sends who comes through there back to that port. */
+  readonly advertised?: readonly number[];
   /** Properties of the broker to add or override. */
   readonly properties?: Readonly<Record<string, string>>;
 }

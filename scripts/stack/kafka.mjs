@@ -10,16 +10,30 @@ import { java, kafkaLib, quickStart } from './settings.mjs';
  *
  * @param {object} options see KafkaOptions in index.d.mts
  */
-export async function prepare({ port, directory }, { heapMb = 512, optimize = false, properties = {} }) {
+export async function prepare(
+  { port, directory },
+  { heapMb = 512, optimize = false, properties = {}, advertised = [] },
+) {
   const controllerPort = port + 1;
+  // Each listener needs a port of its own; on this address nobody else of a stack claims one.
+  const further = advertised.map((at, i) => ({ name: `VIA${i}`, address: `127.0.0.2:${port + 2 + i}`, at }));
   const settings = {
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: [
+      `PLAINTEXT://127.0.0.1:${port}`,
+      `CONTROLLER://127.0.0.1:${controllerPort}`,
+      ...further.map(({ name, address }) => `${name}://${address}`),
+    ].join(','),
+    'advertised.listeners': [
+      `PLAINTEXT://127.0.0.1:${port}`,
+      ...further.map(({ name, at }) => `${name}://127.0.0.1:${at}`),
+    ].join(','),
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+    'listener.security.protocol.map': ['CONTROLLER', 'PLAINTEXT', ...further.map(({ name }) => name)]
+      .map((name) => `${name}:PLAINTEXT`)
+      .join(','),
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': `${directory}/data`,
     'auto.create.topics.enable': 'false',
@@ -48,7 +62,7 @@ export async function prepare({ port, directory }, { heapMb = 512, optimize = fa
   const classPath = `${kafkaLib}/*`;
   await output(java, ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', file]);
   return {
-    addresses: { brokers: [`127.0.0.1:${port}`] },
+    addresses: { brokers: [`127.0.0.1:${port}`], via: further.map(({ address }) => address) },
     command: [
       java,
       '-Xms256m',
