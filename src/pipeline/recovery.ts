@@ -5,17 +5,22 @@ import {
   EMPTY,
   exhaustMap,
   from,
+  ignoreElements,
   interval,
   Observable,
   type ObservableInput,
   of,
+  repeat,
   type SchedulerLike,
   switchMap,
   takeUntil,
+  tap,
+  toArray,
 } from 'rxjs';
 import { untilDone } from '../operators/backoff.ts';
 import type { Change, ChangeBatch } from './change.ts';
 import { sizeOf } from './change.ts';
+import { SluiceError } from './errors.ts';
 import type { Report } from './events.ts';
 import type { OwedKeys } from './owed-keys.ts';
 import type { Asked, Assignment, Partition, Store } from './ports.ts';
@@ -43,8 +48,9 @@ export interface RecoveryOptions {
 
 /**
  * The keys that the store still owes the index: all of them at every assignment and whenever the index is back after it
- * took nothing, then those whose back-off has passed, sweep after sweep, together with the letters somebody asked to send again. A page is one batch under a ticket of its
- * own; the next page is read when every key of it is settled, superseded by the live stream, or let go.
+ * took nothing, then those whose back-off has passed, sweep after sweep, together with the letters somebody asked to send
+ * again. A page is one batch under a ticket of its own; the next page is read when every key of it is settled, superseded
+ * by the live stream, or let go.
  *
  * Delivery: the keys are durable in the store until something as new is settled, so nothing here can lose them. When the
  * store is unreachable recovery waits; live changes do not.
@@ -78,65 +84,79 @@ export function recovered(options: RecoveryOptions): Observable<ChangeBatch> {
 
 function recoverPartition(options: RecoveryOptions, partition: Partition, onlyDue: boolean): Observable<ChangeBatch> {
   return concat(
-    defer(() => count(options, partition)),
-    defer(() => pages(options, partition, onlyDue, null, 0)),
+    defer(() => count(options, partition)).pipe(concatMap((total) => pages(options, partition, onlyDue, total))),
     defer(() => redriven(options, partition)),
   );
 }
 
-/** Finds out whether the store owes this partition anything at all; if not, settling need not ask it. */
-function count({ letters, parked, scheduler, store }: RecoveryOptions, partition: Partition): Observable<never> {
+/**
+ * Finds out whether the store owes this partition anything at all; if not, settling need not ask it. Emits the number of
+ * parked keys once, null when it was not asked for.
+ */
+function count(options: RecoveryOptions, partition: Partition): Observable<number | null> {
+  const { letters, parked, store } = options;
   const questions = [
     { owed: parked, ask: () => store.parkedCount(partition) },
     { owed: letters, ask: () => store.letterCount(partition) },
   ].filter(({ owed }) => owed.isUnknown(partition));
   return from(questions).pipe(
-    concatMap(({ owed, ask }) => {
+    concatMap(({ ask, owed }) => {
       const mark = owed.mark(partition);
-      return untilDone(ask, scheduler).pipe(
-        concatMap((owing) => {
+      return untilAnswered(options, ask).pipe(
+        tap((owing) => {
           if (owing === 0) owed.none(partition, mark);
-          return EMPTY;
         }),
+        concatMap((owing) => (owed === parked ? of(owing) : EMPTY)),
       );
     }),
+    toArray(),
+    concatMap(([total = null]) => of(total)),
   );
 }
 
+/** Reads page after page; `total` are the keys there were at the beginning. */
 function pages(
   options: RecoveryOptions,
   partition: Partition,
   onlyDue: boolean,
-  cursor: string | null,
-  before: number,
+  total: number | null,
 ): Observable<ChangeBatch> {
   const { page, report, scheduler, store } = options;
-  const read = untilDone(
-    () => store.parked(partition, { cursor, limit: page.keys, maxBytes: page.bytes, nowMs: scheduler.now(), onlyDue }),
-    scheduler,
-  );
-  return read.pipe(
-    concatMap(({ keys, cursor: next }) => {
-      const recoveredKeys = before + keys.length;
-      if (keys.length > 0) {
-        report({
-          type: 'recovered',
-          topic: partition.topic,
-          partition: partition.partition,
-          keys: keys.length,
-          left: next === null ? 0 : null,
-        });
+  const { topic, partition: number } = partition;
+  let cursor: string | null = null;
+  let sent = 0;
+  const read = () =>
+    store.parked(partition, { cursor, limit: page.keys, maxBytes: page.bytes, nowMs: scheduler.now(), onlyDue });
+  return untilAnswered(options, read).pipe(
+    concatMap((answer) => {
+      cursor = answer.cursor;
+      const changes = answer.keys.map(({ change }) => change);
+      sent += changes.length;
+      if (changes.length > 0) {
+        const left = cursor === null ? 0 : onlyDue || total === null ? null : Math.max(0, total - sent);
+        report({ type: 'recovered', topic, partition: number, keys: changes.length, left });
       }
-      return concat(
-        pageOf(
-          options,
-          partition,
-          keys.map(({ change }) => change),
-        ),
-        defer(() => (next === null ? EMPTY : pages(options, partition, onlyDue, next, recoveredKeys))),
-      );
+      return pageOf(options, partition, changes);
     }),
+    // Not by recursion: every page would then lie inside the one before, and a long way back would end on the stack.
+    repeat({ delay: () => (cursor === null ? EMPTY : of(0)) }),
   );
+}
+
+/** Asks the store until it answers. Meanwhile the live stream may have no reason to ask it, so it is told here that it is away. */
+function untilAnswered<T>({ report, scheduler }: RecoveryOptions, call: () => ObservableInput<T>): Observable<T> {
+  let isAway = false;
+  const onFailure = (error: unknown): void => {
+    const [code, detail] =
+      error instanceof SluiceError ? [error.code, error.message] : (['E4001', 'the store gave no answer'] as const);
+    isAway = true;
+    report({ type: 'dependency', name: 'store', isUp: false, code, detail });
+  };
+  const answered = (): void => {
+    if (isAway) report({ type: 'dependency', name: 'store', isUp: true, code: '', detail: '' });
+    isAway = false;
+  };
+  return untilDone(call, scheduler, { onFailure }).pipe(tap(answered));
 }
 
 /** Emits one batch and completes when its ticket is free. */
@@ -168,8 +188,8 @@ function pageOf(
  * leaves them as they are. Those a newer change has overtaken are closed; those that hold no change stay open.
  */
 function redriven(options: RecoveryOptions, partition: Partition): Observable<ChangeBatch> {
-  const { letters, report, scheduler, store } = options;
-  return untilDone(() => store.redrives(partition, options.page.keys), scheduler).pipe(
+  const { letters, report, store } = options;
+  return untilAnswered(options, () => store.redrives(partition, options.page.keys)).pipe(
     concatMap((marked) => {
       if (marked.length === 0) return EMPTY;
       const overtaken = marked.filter(({ isOvertaken }) => isOvertaken).map(({ letter }) => letter.id);
@@ -183,10 +203,15 @@ function redriven(options: RecoveryOptions, partition: Partition): Observable<Ch
       }
       const open = sent.map(({ letter }) => letter.id);
       return concat(
-        untilDone(() => store.setLetterState(overtaken, 'closed'), scheduler).pipe(concatMap(() => EMPTY)),
-        untilDone(() => store.setLetterState(open, 'open'), scheduler).pipe(concatMap(() => EMPTY)),
+        setState(options, overtaken, 'closed'),
+        setState(options, open, 'open'),
         pageOf(options, partition, changes),
       );
     }),
   );
+}
+
+function setState(options: RecoveryOptions, ids: readonly number[], state: 'open' | 'closed'): Observable<never> {
+  if (ids.length === 0) return EMPTY;
+  return untilAnswered(options, () => options.store.setLetterState(ids, state)).pipe(ignoreElements());
 }
