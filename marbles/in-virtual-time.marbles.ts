@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { interval, map, take, timer } from 'rxjs';
+import { ignoreElements, interval, map, take, timer } from 'rxjs';
 import { changesOf, wordsOf } from './change-words.ts';
 import { inVirtualTime } from './in-virtual-time.ts';
 
@@ -23,6 +23,14 @@ test('a drawing that is not met fails', () => {
   assert.throws(() =>
     inVirtualTime(({ cold, expectObservable }) => {
       expectObservable(cold('--a|')).toBe('-a-|');
+    }),
+  );
+});
+
+test('a stream that never ends fails its drawing and does not hang the run', () => {
+  assert.throws(() =>
+    inVirtualTime(({ expectObservable, scheduler }) => {
+      expectObservable(interval(60_000, scheduler).pipe(ignoreElements())).toBe('1h |');
     }),
   );
 });
