@@ -15,7 +15,8 @@ import {
 } from 'rxjs';
 import type { Entry } from '../src/operators/fold.ts';
 import { type DedupedBatch, type LatestPerKeyOptions, latestPerKey } from '../src/operators/latest-per-key.ts';
-import { wordsOf } from './change-words.ts';
+import type { ParkedKey } from '../src/pipeline/ports.ts';
+import { wordOf, wordsOf } from './change-words.ts';
 import { type WordLog, wordLog } from './word-log.ts';
 
 export interface FoldWordsOptions extends Partial<LatestPerKeyOptions> {
@@ -77,4 +78,27 @@ export function index(
     );
   };
   return mergeMap((due) => due.pipe(mergeMap(deliver)), slots);
+}
+
+/** An index of one slot that takes nothing, and is held for longer than any drawing. */
+export function heldIndex(): ReturnType<typeof index> {
+  const takes = (batch: DedupedBatch): boolean => {
+    batch.hold(null, 1000);
+    return false;
+  };
+  return index(1, () => EMPTY, takes);
+}
+
+/** A store that writes down what is parked, and answers each call as drawn. */
+export function parkingStore(
+  scheduler: SchedulerLike,
+  ...answers: Observable<unknown>[]
+): { calls: string[]; park: LatestPerKeyOptions['park'] } {
+  const calls: string[] = [];
+  const park = (keys: readonly ParkedKey[]): Observable<unknown> => {
+    const words = keys.map((key) => `${wordOf(key)} from ${key.firstOffset}`).join(', ');
+    calls.push(`${scheduler.now()}: ${words}`);
+    return answers.shift() ?? EMPTY;
+  };
+  return { calls, park };
 }

@@ -15,7 +15,6 @@ export interface Entry {
   since: number;
   /** The version that the store holds for this key (parked, or in a letter sent again), as far as this entry knows; 0 when none. */
   parkedVersion: number;
-  isTaken: boolean;
 }
 
 /** A key that becomes unsettled in this window. The ticket's hold is already taken; a page's ticket says that the store has the key. */
@@ -26,7 +25,6 @@ export function entryOf(change: Change, ticket: Ticket, window: number): Entry {
     firstOffset: change.offset,
     since: window,
     parkedVersion: ticket.log === null ? change.version : 0,
-    isTaken: false,
   };
 }
 

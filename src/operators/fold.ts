@@ -42,10 +42,7 @@ export class Fold {
       const fold = this.tableFold(change.table);
       const entry = fold.get(change.key);
       if (entry === null) this.insert(fold, change, batch.ticket);
-      else {
-        this.supersede(entry, change, batch.ticket);
-        this.superseded += 1;
-      }
+      else this.supersede(entry, change, batch.ticket);
     }
     this.entered += batch.changes.length;
     this.inFlight.add(-batch.load.bytes, -batch.load.changes);
@@ -198,6 +195,7 @@ export class Fold {
   }
 
   private supersede(entry: Entry, change: Change, ticket: Ticket): void {
+    this.superseded += 1;
     if (change.version >= entry.change.version) {
       this.account(sizeOf(change) - sizeOf(entry.change));
       entry.change = change;

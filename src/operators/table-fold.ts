@@ -1,14 +1,22 @@
 import type { Table } from '../pipeline/change.ts';
 import type { Entry } from './entry.ts';
 
+/** Where an entry is kept; null once it was taken. Marking costs a fraction of deleting the key from the map. */
+interface Cell {
+  entry: Entry | null;
+}
+
+/** As many cells are kept before it matters how few of them are live. */
+const DEAD_CELLS = 1024;
+
 /** Unsettled keys of one index: due keys first (returned ones, then closed windows), then the open window. */
 export class TableFold {
   readonly table: Table;
-  private entries: Entry[] = [];
+  private entries: Cell[] = [];
   private cursor = 0;
   private dueEnd = 0;
-  private returned: Entry[] = [];
-  private byKey = new Map<string, Entry>();
+  private returned: Cell[] = [];
+  private byKey = new Map<string, Cell>();
   private live = 0;
   /** No batch is taken before this time (ms): the index takes nothing now. */
   heldUntilMs = 0;
@@ -35,78 +43,83 @@ export class TableFold {
   }
 
   get(key: string): Entry | null {
-    const entry = this.byKey.get(key);
-    return entry === undefined || entry.isTaken ? null : entry;
+    return this.byKey.get(key)?.entry ?? null;
   }
 
   push(entry: Entry): void {
-    this.entries.push(entry);
-    this.byKey.set(entry.change.key, entry);
-    this.live += 1;
+    this.entries.push(this.keep(entry));
   }
 
   giveBack(entry: Entry): void {
-    entry.isTaken = false;
-    this.returned.push(entry);
-    this.byKey.set(entry.change.key, entry);
-    this.live += 1;
+    this.returned.push(this.keep(entry));
   }
 
   close(): void {
     this.dueEnd = this.entries.length;
   }
 
-  /** Takes out due entries, oldest first, until `accept` says no. Taken entries stay in the map, marked, until it is rebuilt. */
+  /** Takes out due entries, oldest first, until `accept` says no. */
   takeWhile(accept: (entry: Entry) => boolean): void {
     let index = 0;
-    while (index < this.returned.length && this.offer(this.returned[index] as Entry, accept)) index += 1;
+    while (index < this.returned.length && this.offer(this.returned[index] as Cell, accept)) index += 1;
     const isFull = index < this.returned.length;
     this.returned.splice(0, index);
     if (!isFull)
-      while (this.cursor < this.dueEnd && this.offer(this.entries[this.cursor] as Entry, accept)) this.cursor += 1;
+      while (this.cursor < this.dueEnd && this.offer(this.entries[this.cursor] as Cell, accept)) this.cursor += 1;
     this.tidy();
   }
 
   /** Takes out every entry that `matches`, due or not. */
   takeMatching(matches: (entry: Entry) => boolean): Entry[] {
     const found: Entry[] = [];
-    for (const entry of this.returned) if (!entry.isTaken && matches(entry)) found.push(entry);
-    for (let i = this.cursor; i < this.entries.length; i += 1) {
-      const entry = this.entries[i] as Entry;
-      if (!entry.isTaken && matches(entry)) found.push(entry);
-    }
-    for (const entry of found) entry.isTaken = true;
+    const findIn = (cells: Iterable<Cell>): void => {
+      for (const cell of cells) {
+        if (cell.entry === null || !matches(cell.entry)) continue;
+        found.push(cell.entry);
+        cell.entry = null;
+      }
+    };
+    findIn(this.returned);
+    findIn(this.entries);
     this.live -= found.length;
-    this.returned = this.returned.filter((entry) => !entry.isTaken);
-    while (this.cursor < this.entries.length && (this.entries[this.cursor] as Entry).isTaken) this.cursor += 1;
+    this.returned = this.returned.filter(isLive);
+    while (this.cursor < this.entries.length && this.entries[this.cursor]?.entry === null) this.cursor += 1;
     this.dueEnd = Math.max(this.dueEnd, this.cursor);
     this.tidy();
     return found;
   }
 
-  private offer(entry: Entry, accept: (entry: Entry) => boolean): boolean {
-    if (entry.isTaken) return true;
-    if (!accept(entry)) return false;
-    entry.isTaken = true;
+  private keep(entry: Entry): Cell {
+    const cell: Cell = { entry };
+    this.byKey.set(entry.change.key, cell);
+    this.live += 1;
+    return cell;
+  }
+
+  private offer(cell: Cell, accept: (entry: Entry) => boolean): boolean {
+    if (cell.entry === null) return true;
+    if (!accept(cell.entry)) return false;
+    cell.entry = null;
     this.live -= 1;
     return true;
   }
 
-  /** Drops what was taken: at once when nothing is left, else when most of the map is dead. Deleting one by one costs more. */
+  /** Drops what was taken: at once when nothing is left, else when most cells are dead. */
   private tidy(): void {
-    if (this.live === 0) {
-      this.entries = [];
-      this.returned = [];
-      this.byKey = new Map();
-      this.cursor = 0;
-      this.dueEnd = 0;
-    } else if (this.byKey.size > 1024 && this.byKey.size > 4 * this.live) {
-      this.entries = this.entries.slice(this.cursor);
-      this.dueEnd -= this.cursor;
-      this.cursor = 0;
-      this.byKey = new Map();
-      for (const entry of this.returned) this.byKey.set(entry.change.key, entry);
-      for (const entry of this.entries) if (!entry.isTaken) this.byKey.set(entry.change.key, entry);
+    const cells = Math.max(this.entries.length, this.byKey.size);
+    if (this.live > 0 && (cells <= DEAD_CELLS || cells <= 4 * this.live)) return;
+    const due = this.entries.slice(this.cursor, this.dueEnd).filter(isLive);
+    const open = this.entries.slice(this.dueEnd).filter(isLive);
+    this.entries = [...due, ...open];
+    this.cursor = 0;
+    this.dueEnd = due.length;
+    this.byKey = new Map();
+    for (const cell of [...this.returned, ...this.entries]) {
+      if (cell.entry !== null) this.byKey.set(cell.entry.change.key, cell);
     }
   }
+}
+
+function isLive(cell: Cell): boolean {
+  return cell.entry !== null;
 }
