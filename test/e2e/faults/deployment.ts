@@ -3,6 +3,8 @@ import { createTopic } from '../../../scripts/stack/index.mjs';
 import { patchKafkajs } from '../../../src/sources/kafkajs-patches.ts';
 import { ORDERS, type TestTable } from '../../support/canal-message.ts';
 import { ElasticsearchReader } from '../../support/elasticsearch-reader.ts';
+import { type Deployment as Converging, committedOffsets, createStore } from '../../support/expect-converged.ts';
+import { type LoadOptions, LoadWriter } from '../../support/load-writer.ts';
 import { type Elasticsearch, executeSql, type Kafka as KafkaServer, type Mariadb, type Redis } from '../stack.ts';
 
 interface Servers {
@@ -74,6 +76,48 @@ export async function deployment(
       await reader.request('DELETE', `/${index}`);
       await admin.deleteTopics({ topics: [topic] });
       await Promise.all([admin.disconnect(), producer.disconnect()]);
+    },
+  };
+}
+
+/** A load, and what `sluice run` needs to serve it, under names that no other test uses. */
+export interface LoadedDeployment extends Converging {
+  readonly config: Readonly<Record<string, object>>;
+  /** Records that were written and are not committed yet. */
+  backlog(): Promise<number>;
+  remove(): Promise<void>;
+}
+
+export async function loadedDeployment(
+  name: string,
+  { elasticsearch, kafka, mariadb, redis }: Servers,
+  load: Omit<LoadOptions, 'brokers' | 'topic' | 'database'> = {},
+): Promise<LoadedDeployment> {
+  const topic = `${name}_${process.pid}`;
+  const { brokers } = kafka;
+  const storeUrl = await createStore(mariadb.url, `sluice_${topic}`);
+  const writer = await LoadWriter.open({ ...load, brokers, topic, database: topic });
+  const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+  return {
+    writer,
+    groupId: topic,
+    elasticsearch,
+    storeUrl,
+    config: {
+      source: { type: 'kafka', brokers, groupId: topic, topics: [topic] },
+      buffer: { type: 'redis', url: redis.url },
+      journal: { type: 'mysql', url: storeUrl },
+      index: { type: 'elasticsearch', nodes: [elasticsearch.url] },
+      window: { ms: 500 },
+    },
+    async backlog() {
+      const committed = sum(await committedOffsets({ writer, groupId: topic }));
+      return sum(writer.ends) - committed;
+    },
+    async remove() {
+      await writer.close();
+      await executeSql(mariadb.spec, `DROP DATABASE sluice_${topic}`);
+      await new ElasticsearchReader(elasticsearch.url).request('DELETE', `/${writer.index}`);
     },
   };
 }
