@@ -1,4 +1,16 @@
-import { concat, concatMap, defer, EMPTY, from, last, map, type Observable, type SchedulerLike } from 'rxjs';
+import {
+  concat,
+  concatMap,
+  defer,
+  EMPTY,
+  from,
+  last,
+  map,
+  type Observable,
+  of,
+  repeat,
+  type SchedulerLike,
+} from 'rxjs';
 import { untilDone } from '../operators/backoff.ts';
 import type { Table } from './change.ts';
 import type { IndexSink, KeyVersion, Partition, Store } from './ports.ts';
@@ -29,35 +41,37 @@ export function checkDeletes(
   partition: Partition,
   range: { from: number; to: number },
 ): Observable<DeleteCheck> {
-  if (range.from >= range.to) return from([{ checked: 0, repeated: 0 }]);
-  return checkPages(options, partition, range, null, { checked: 0, repeated: 0 });
-}
-
-function checkPages(
-  options: DeleteCheckOptions,
-  partition: Partition,
-  range: { from: number; to: number },
-  cursor: string | null,
-  sum: DeleteCheck,
-): Observable<DeleteCheck> {
+  if (range.from >= range.to) return of({ checked: 0, repeated: 0 });
   const { page: limit, scheduler, store } = options;
-  return untilDone(() => store.deletesBetween(partition, { ...range, cursor, limit }), scheduler).pipe(
-    concatMap((page) =>
-      checkPage(options, page.deletes).pipe(
-        concatMap((repeated) => {
-          const total = { checked: sum.checked + page.deletes.length, repeated: sum.repeated + repeated };
-          return page.cursor === null ? from([total]) : checkPages(options, partition, range, page.cursor, total);
-        }),
-      ),
-    ),
-  );
+  return defer(() => {
+    let cursor: string | null = null;
+    let sum: DeleteCheck = { checked: 0, repeated: 0 };
+    return untilDone(() => store.deletesBetween(partition, { ...range, cursor, limit }), scheduler).pipe(
+      concatMap((page) => {
+        cursor = page.cursor;
+        return checkPage(options, page.deletes).pipe(
+          map((repeated) => {
+            sum = { checked: sum.checked + page.deletes.length, repeated: sum.repeated + repeated };
+            return sum;
+          }),
+        );
+      }),
+      // Not by recursion: thousands of pages would lie inside each other.
+      repeat({ delay: () => (cursor === null ? EMPTY : of(0)) }),
+      last(),
+    );
+  });
 }
 
 /** Emits how many documents of the page had to be deleted again. */
 function checkPage(options: DeleteCheckOptions, deletes: readonly KeyVersion[]): Observable<number> {
   const { index, scheduler } = options;
   const byTable = new Map<Table, KeyVersion[]>();
-  for (const one of deletes) byTable.set(one.table, [...(byTable.get(one.table) ?? []), one]);
+  for (const one of deletes) {
+    const some = byTable.get(one.table);
+    if (some === undefined) byTable.set(one.table, [one]);
+    else some.push(one);
+  }
   let repeated = 0;
   const checks = [...byTable].map(([table, some]) => {
     const keys = some.map(({ key }) => key);

@@ -10,6 +10,7 @@ import {
   merge,
   type Observable,
   of,
+  repeat,
   type SchedulerLike,
   switchMap,
   tap,
@@ -39,6 +40,8 @@ const MIRROR_MS = 1000;
 const SOON_MS = 120_000;
 const INCARNATION_MS = 30_000;
 const PURGE_MS = 3_600_000;
+/** What a timer of Node.js can wait for; it takes more for 1 ms. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * What has to be done beside the stream, for as long as it is subscribed: positions mirrored in the store, deletes checked
@@ -54,11 +57,15 @@ export function upkeep(options: UpkeepOptions): Observable<never> {
   ).pipe(ignoreElements());
 }
 
-function purgeAll(options: UpkeepOptions): Observable<never> {
-  const { keepMs, scheduler, store } = options;
+function purgeAll({ keepMs, scheduler, store }: UpkeepOptions): Observable<never> {
+  let isMore = true;
   return defer(() => store.purge(scheduler.now() - keepMs, 1000)).pipe(
-    concatMap((rows) => (rows === 0 ? EMPTY : timer(50, scheduler).pipe(concatMap(() => purgeAll(options))))),
+    tap((rows) => {
+      isMore = rows > 0;
+    }),
+    repeat({ delay: () => (isMore ? timer(50, scheduler) : EMPTY) }),
     catchError(() => EMPTY), // the next hour tries again
+    ignoreElements(),
   );
 }
 
@@ -79,15 +86,13 @@ class PartitionUpkeep {
 
   run(): Observable<never> {
     const { gcDeletesMs, scheduler } = this.options;
-    const check = (range: () => { from: number; to: number }): Observable<never> => defer(() => this.check(range()));
     return concat(
       this.load(),
       merge(
         interval(MIRROR_MS, scheduler).pipe(exhaustMap(() => this.mirror())),
-        check(() => this.unchecked()),
+        this.afterForgetting(),
         this.trailing(SOON_MS),
-        this.trailing(gcDeletesMs),
-        this.onNewIncarnation().pipe(exhaustMap(() => check(() => this.unchecked()))),
+        this.trailing(Math.min(gcDeletesMs, MAX_TIMER_MS)),
         interval(SOON_MS, scheduler).pipe(exhaustMap(() => this.advance())),
       ),
     ).pipe(ignoreElements());
@@ -139,16 +144,26 @@ class PartitionUpkeep {
     );
   }
 
-  /** Emits when the index may have forgotten deletes since it was last asked. */
-  private onNewIncarnation(): Observable<string> {
+  /**
+   * Checks all deletes above R now, and again when the index may have forgotten some. It is asked before each check, not
+   * while one is under way: what it forgets meanwhile is then new to the next question.
+   */
+  private afterForgetting(): Observable<never> {
+    const { index, scheduler } = this.options;
     let known: string | null = null;
-    return interval(INCARNATION_MS, this.options.scheduler).pipe(
-      exhaustMap(() => defer(() => this.options.index.incarnation()).pipe(catchError(() => EMPTY))),
-      concatMap((incarnation) => {
-        const isNew = known !== null && known !== incarnation;
-        known = incarnation;
-        return isNew ? of(incarnation) : EMPTY;
-      }),
+    let isFirst = true;
+    return timer(0, INCARNATION_MS, scheduler).pipe(
+      exhaustMap(() =>
+        defer(() => index.incarnation()).pipe(
+          catchError(() => of(null)),
+          concatMap((incarnation) => {
+            const mustCheck = isFirst || (incarnation !== null && incarnation !== known);
+            isFirst = false;
+            known = incarnation ?? known;
+            return mustCheck ? this.check(this.unchecked()) : EMPTY;
+          }),
+        ),
+      ),
     );
   }
 
