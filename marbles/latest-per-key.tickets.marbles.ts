@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { endWith, ignoreElements, map, merge, Observable, take, tap } from 'rxjs';
-import { latestPerKey } from '../src/operators/latest-per-key.ts';
-import { wordsOf } from './change-words.ts';
-import { foldOptions, heldIndex, index, parkingStore } from './fold-words.ts';
+import { EMPTY, endWith, ignoreElements, map, merge, Observable, Subject, take, tap } from 'rxjs';
+import type { Entry } from '../src/operators/fold.ts';
+import { type DedupedBatch, latestPerKey } from '../src/operators/latest-per-key.ts';
+import { wordOf, wordsOf } from './change-words.ts';
+import { foldOptions, foldWords, heldIndex, index, parkingStore } from './fold-words.ts';
 import { inVirtualTime } from './in-virtual-time.ts';
 import { recoveredPage, roomyInFlight, wordLog } from './word-log.ts';
 
@@ -57,5 +58,101 @@ test('keys of a partition that was assigned anew are dropped, and those of anoth
   });
   assert.equal(lost.log.settled, 0);
   assert.equal(kept.log.settled, 2);
+  assert.deepEqual(inFlight, roomyInFlight());
+});
+
+test('a key holds the position at its oldest unsettled change, however often it is replaced', () => {
+  const log = wordLog();
+  inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
+    const records = hot('  1-2-3--------|', { 1: 'a1', 2: 'b2', 3: 'a3' });
+    //                     -----|-----|--   windowMs = 6
+    const answer = cold('        --|');
+    //                             [ a3 is refused and due again at once, b2 is taken
+    const batches = '      ------x-y----|';
+    const positions = '    0---------3---';
+    const takes = (_batch: DedupedBatch, { change }: Entry): boolean => change.key === 'b' || scheduler.now() > 8;
+    const into = index(1, () => answer, takes);
+    expectObservable(records.pipe(foldWords({ scheduler, log, into }))).toBe(batches, { x: 'a3 b2', y: 'a3' });
+    expectObservable(log.positions(scheduler), '^ 13ms !').toBe(positions, [0, 1, 2, 3]);
+  });
+});
+
+test('a change that comes back to a newer one of its key hands over its place', () => {
+  const log = wordLog();
+  inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
+    const records = hot('  1------2----------|', { 1: 'a1', 2: 'b2 a3' });
+    //                     -----|-----|-----|-   windowMs = 6
+    const first = cold('         ----|');
+    //                               [ a1 is refused and joins a3, which waits for its window
+    const second = cold('              ---|');
+    const batches = '      ------x-----y-----|';
+    const positions = '    0--------------3---';
+    const answers = [first, second];
+    const takes = (batch: DedupedBatch): boolean => batch.entries.length > 1;
+    const into = index(1, () => answers.shift() ?? EMPTY, takes);
+    expectObservable(records.pipe(foldWords({ scheduler, log, into }))).toBe(batches, { x: 'a1', y: 'b2 a3' });
+    expectObservable(log.positions(scheduler), '^ 18ms !').toBe(positions, [0, 1, 2, 3]);
+  });
+  assert.deepEqual(log.inFlight, roomyInFlight());
+});
+
+test('a change that settles while a newer one of its key folds frees its own place only', () => {
+  const log = wordLog();
+  inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
+    const records = hot('  1------2------|', { 1: 'a1', 2: 'a2' });
+    //                     -----|-----|---   windowMs = 6
+    const answer = cold('        ----|');
+    const batches = '      ------x-----y---|';
+    const positions = '    0---------1-----2';
+    const into = index(1, () => answer);
+    expectObservable(records.pipe(foldWords({ scheduler, log, into }))).toBe(batches, { x: 'a1', y: 'a2' });
+    expectObservable(log.positions(scheduler), '^ 16ms !').toBe(positions, [0, 1, 2]);
+  });
+});
+
+test('a page of recovered keys does not wait for a key that the live stream has taken over', () => {
+  const log = wordLog();
+  inVirtualTime(({ hot, expectObservable, scheduler }) => {
+    const pages = hot('    1------', { 1: 'a1' });
+    const records = hot('  --2---|', { 2: 'a2' });
+    //                     -----|   windowMs = 6
+    const batches = '      ------(x|)';
+    const freed = '        --f';
+    const free = new Subject<string>();
+    const page = pages.pipe(
+      take(1),
+      map((words) => recoveredPage(words, log.inFlight, () => free.next('f'))),
+    );
+    const folded = merge(page, records.pipe(map(log.read))).pipe(
+      latestPerKey(foldOptions({ scheduler, log })),
+      index(),
+      map(({ entries }) => entries.map((entry) => `${wordOf(entry)}, parked ${entry.parkedVersion}`).join(' ')),
+    );
+    expectObservable(free).toBe(freed);
+    expectObservable(folded).toBe(batches, { x: 'a2, parked 1' });
+  });
+  assert.deepEqual(log.inFlight, roomyInFlight());
+});
+
+test('a key that is read again after an assignment keeps its newest change under the new claim', () => {
+  const inFlight = roomyInFlight();
+  const [lost, again] = [wordLog({ inFlight }), wordLog({ inFlight })];
+  inVirtualTime(({ hot, expectObservable, scheduler }) => {
+    const before = hot('   1------|', { 1: 'b1 a2' });
+    const after = hot('    ---2---|', { 2: 'b1' });
+    //                     -----|--   windowMs = 6
+    const batches = '      ------x|';
+    const records = merge(
+      before.pipe(map(lost.read)),
+      after.pipe(
+        tap(() => lost.log.retire()),
+        map(again.read),
+      ),
+    );
+    const folded = records.pipe(latestPerKey(foldOptions({ scheduler, log: lost })), index());
+    // a2 is dropped: it is yet to be read again.
+    expectObservable(folded.pipe(map(({ entries }) => wordsOf(entries)))).toBe(batches, { x: 'b1' });
+  });
+  assert.equal(again.log.settled, 1);
   assert.deepEqual(inFlight, roomyInFlight());
 });
