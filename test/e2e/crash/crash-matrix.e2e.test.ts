@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { CRASH_POINTS } from '../../../src/pipeline/crash-points.ts';
+import { killRunning } from '../../support/sluice-process.ts';
+import { sharedStack } from '../stack.ts';
+import { CrashCell, type Servers } from './crash-cell.ts';
+import {
+  changes,
+  closing,
+  deleteCheck,
+  firstStart,
+  gap,
+  lettering,
+  parking,
+  recovery,
+  redriving,
+  type Scenario,
+} from './scenarios.ts';
+
+/** What brings a process to its calls. Every crash point has its call here, or the last test fails. */
+const SCENARIO_OF: Readonly<Record<string, Scenario>> = {
+  'source.records': changes(),
+  'source.commit': changes(),
+  'buffer.upsert': changes(),
+  'buffer.remove': changes(),
+  'index.write': changes(),
+  'index.versions': deleteCheck,
+  'store.register': firstStart,
+  'store.pair': firstStart,
+  'store.append': changes(),
+  'store.recordGaps': gap,
+  'store.park': parking,
+  'store.parked': recovery,
+  'store.unpark': recovery,
+  'store.writeLetters': lettering,
+  'store.closeLetters': closing,
+  'store.redrives': redriving,
+  'store.setLetterState': redriving,
+  // One at the assignment and one for the first load come before.
+  'store.savePositions': changes({ alone: 3, joined: 2 }),
+  'store.deletesBetween': deleteCheck,
+  'store.addMonitorRows': changes(),
+};
+
+let servers: Servers;
+const covered = new Set<string>();
+
+before(async () => {
+  servers = await sharedStack('kafka', 'redis', 'mariadb', 'elasticsearch');
+});
+
+after(killRunning);
+
+describe('a process that is killed at any step loses nothing, and who goes on ends with what was written', {
+  concurrency: 4,
+}, () => {
+  for (const instances of [1, 2] as const) {
+    for (const point of CRASH_POINTS) {
+      test(`${point} × insert, update, delete, key change × ${instances === 1 ? 'one instance' : 'two instances'}`, async () => {
+        const scenario = SCENARIO_OF[point.slice(0, point.indexOf(':'))];
+        assert.ok(scenario, `no scenario hits ${point}`);
+        const cell = await CrashCell.open(point, instances, servers);
+        try {
+          await scenario(cell);
+          covered.add(`${point} ${instances}`);
+        } finally {
+          await cell.close();
+        }
+      });
+    }
+  }
+});
+
+test('every crash point was hit', (context) => {
+  context.diagnostic(`crash points covered: ${covered.size}/${2 * CRASH_POINTS.length}`);
+  assert.equal(covered.size, 2 * CRASH_POINTS.length);
+});
