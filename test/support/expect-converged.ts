@@ -61,16 +61,17 @@ export async function expectConverged(
 
 /**
  * What the committed offsets have passed although it is neither in the index (as itself or as something newer), nor parked,
- * nor in a letter, or is missing from the journal: nothing, whenever sluice is not running. The load may run.
+ * nor in a letter, or is missing from the journal: nothing, at any time. The load may run. While Elasticsearch is down,
+ * `documents` says what it held when it went.
  */
-export async function passedTooEarly(deployment: Deployment): Promise<string[]> {
-  const { elasticsearch, groupId, storeUrl, writer } = deployment;
+export async function passedTooEarly(deployment: Deployment, documents?: IndexedDocuments): Promise<string[]> {
+  const { groupId, storeUrl, writer } = deployment;
   // Before everything else: what comes to the index or the store meanwhile only helps.
   const offsets = await committedOffsets(deployment);
+  const indexed = documents ?? (await indexedDocuments(deployment));
   const below = writer.changes.filter(({ offset, partition }) => offset < (offsets[partition] as number));
   const newest = new Map(below.map((change) => [change.key, change]));
   const lastDelete = new Map(writer.changes.filter(({ op }) => op === 'delete').map((change) => [change.key, change]));
-  const documents = await readDocuments(elasticsearch.url, writer.index);
   const kept = await query<{ key: string; version: number }>(
     storeUrl,
     `SELECT CONVERT(primary_key USING utf8mb4) AS \`key\`, version FROM parked_keys WHERE topic = ?
@@ -82,10 +83,10 @@ export async function passedTooEarly(deployment: Deployment): Promise<string[]> 
   const problems: string[] = [];
   for (const change of newest.values()) {
     const { key, offset, op } = change;
-    const document = documents.get(key);
+    const document = indexed.get(key);
     const isIndexed =
       document === undefined
-        ? (lastDelete.get(key)?.offset ?? -1) >= offset
+        ? op === 'delete' || (documents === undefined && (lastDelete.get(key)?.offset ?? -1) > offset)
         : document.version > offset + 1 || (document.version === offset + 1 && op === 'upsert');
     if (!isIndexed && (stored.get(key) ?? 0) < offset + 1) problems.push(`${nameOf(change)} of group ${groupId}`);
   }
@@ -136,8 +137,9 @@ export async function createStore(serverUrl: string, database: string): Promise<
   return serverUrl.replace(/sluice$/, database);
 }
 
-async function wrongDocuments({ elasticsearch, writer }: Deployment): Promise<string[]> {
-  const documents = await readDocuments(elasticsearch.url, writer.index);
+async function wrongDocuments(deployment: Deployment): Promise<string[]> {
+  const { writer } = deployment;
+  const documents = await indexedDocuments(deployment);
   const problems: string[] = [];
   for (const [key, { document, version }] of writer.expected) {
     const found = documents.get(key);
@@ -151,9 +153,12 @@ async function wrongDocuments({ elasticsearch, writer }: Deployment): Promise<st
   return problems.slice(0, MOST_PROBLEMS);
 }
 
+export type IndexedDocuments = ReadonlyMap<string, { readonly version: number; readonly source: string }>;
+
 /** Every document that a search sees after a refresh; none when there is no index. */
-async function readDocuments(url: string, index: string): Promise<Map<string, { version: number; source: string }>> {
-  const reader = new ElasticsearchReader(url);
+export async function indexedDocuments({ elasticsearch, writer }: Deployment): Promise<IndexedDocuments> {
+  const { index } = writer;
+  const reader = new ElasticsearchReader(elasticsearch.url);
   const documents = new Map<string, { version: number; source: string }>();
   const refreshed = await reader.request('POST', `/${index}/_refresh`);
   if (refreshed.status === 404) return documents;
