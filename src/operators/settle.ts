@@ -13,6 +13,7 @@ import {
   of,
   type SchedulerLike,
   Subscription,
+  throwError,
 } from 'rxjs';
 import type { Rejection } from '../pipeline/change.ts';
 import type { Report } from '../pipeline/events.ts';
@@ -102,10 +103,12 @@ function tellStore(
   );
   if (told.length === 0) return [];
   const keys = told.map(versionOfEntry);
+  const isEarly = (): boolean => told.some((entry) => owed.isWriting(placeOfEntry(entry), entry.change));
   return [
     () =>
       concat(
-        defer(() => call(keys)),
+        // What is still on its way to the store would arrive after this and stay there for good: asked again later.
+        defer(() => (isEarly() ? throwError(() => new Error('the key is being written')) : call(keys))),
         defer(() => {
           for (const entry of told) owed.told(placeOfEntry(entry), [versionOfEntry(entry)]);
           return EMPTY;

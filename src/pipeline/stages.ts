@@ -1,10 +1,30 @@
-import { catchError, from, map, type Observable, type ObservableInput, of, type SchedulerLike } from 'rxjs';
+import {
+  catchError,
+  finalize,
+  from,
+  map,
+  type Observable,
+  type ObservableInput,
+  of,
+  type SchedulerLike,
+  tap,
+} from 'rxjs';
 import type { BackoffOptions } from '../operators/backoff.ts';
 import type { ChangeBatch, Rejection } from './change.ts';
 import type { PipelineEvent, Report } from './events.ts';
 import { OwedKeys } from './owed-keys.ts';
 import { pairingGuard } from './pairing.ts';
-import type { Asked, ChangeBuffer, IndexSink, ParkedKey, RecordFormat, RecordSource, Store } from './ports.ts';
+import type {
+  Asked,
+  ChangeBuffer,
+  IndexSink,
+  KeyVersion,
+  MonitorRow,
+  ParkedKey,
+  RecordFormat,
+  RecordSource,
+  Store,
+} from './ports.ts';
 import type { InFlight } from './position.ts';
 import { recovered } from './recovery.ts';
 import type { SyncStages } from './sync-pipeline.ts';
@@ -84,15 +104,30 @@ export function stage(
   };
   const common = { inFlight, report, scheduler };
   const writeLetters = (rejections: readonly Rejection[]): ObservableInput<void> => {
-    for (const one of rejections) {
-      if (one.table !== null && one.key !== null)
-        letters.add(one, { table: one.table, key: one.key, version: one.version });
-    }
-    return store.writeLetters(rejections);
+    const keyed = rejections.flatMap((one) => {
+      const { key, table, version } = one;
+      return table === null || key === null ? [] : [{ one, owed: { table, key, version } }];
+    });
+    for (const { one, owed } of keyed) letters.writing(one, owed, one);
+    // A call that fails is repeated with the same letters until it succeeds.
+    const written = (): void => {
+      for (const { one, owed } of keyed) letters.written(one, owed, one);
+    };
+    return from(store.writeLetters(rejections)).pipe(tap({ complete: written }));
   };
   const park = (keys: readonly ParkedKey[]): ObservableInput<void> => {
-    for (const one of keys) parked.add(one, one.change);
-    return store.park(keys);
+    for (const one of keys) parked.writing(one, one.change, one);
+    const ended = (): void => {
+      for (const one of keys) parked.written(one, one.change, one);
+    };
+    // Not repeated: what the store did not take goes back into the window.
+    return from(store.park(keys)).pipe(finalize(ended));
+  };
+  const settling = {
+    unpark: (keys: readonly KeyVersion[]) => store.unpark(keys),
+    closeLetters: (keys: readonly KeyVersion[]) => store.closeLetters(keys),
+    addMonitorRows: (rows: readonly MonitorRow[]) => store.addMonitorRows(rows),
+    writeLetters,
   };
   const { assignments } = source;
   return {
@@ -119,7 +154,7 @@ export function stage(
         holdMs: options.holdMs,
         admit: pairingGuard(store),
       },
-      settle: { ...common, store, buffer, parked, letters },
+      settle: { ...common, store: settling, buffer, parked, letters },
     },
     recovered: recovered({
       ...common,
