@@ -122,7 +122,11 @@ export class WindowLoop {
       id: `${fold.window}-${table.index}-${this.batches}`,
       takenAtMs: scheduler.now(),
       joinSuperseded: (some) => fold.joinSuperseded(some),
-      giveBack: (some) => fold.giveBack(some),
+      giveBack: (some) => {
+        fold.giveBack(some);
+        // Not only at the tick: keys that go from slot to slot are never in the fold when it comes.
+        this.parkOverdue();
+      },
       hold: (held, forMs) => fold.hold(held, scheduler.now() + forMs),
       settle: (some) => {
         fold.settle(some);
