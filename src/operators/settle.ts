@@ -4,8 +4,8 @@ import {
   defer,
   EMPTY,
   finalize,
-  forkJoin,
   ignoreElements,
+  merge,
   mergeMap,
   type Observable,
   type ObservableInput,
@@ -55,9 +55,6 @@ export function settle(options: SettleOptions): OperatorFunction<IndexedBatch, I
 function settleBatch(options: SettleOptions, indexed: IndexedBatch, aside: Subscription): Observable<IndexedBatch> {
   const { report, scheduler } = options;
   const entries = [...indexed.delivered, ...indexed.rejected.map(({ entry }) => entry)];
-  const durable = mustBeDurable(options, indexed, entries).map((call) =>
-    untilDone(call, scheduler).pipe(ignoreElements()),
-  );
   const done = defer(() => {
     report(settledEvent(indexed, scheduler.now()));
     indexed.batch.settle(entries);
@@ -66,28 +63,34 @@ function settleBatch(options: SettleOptions, indexed: IndexedBatch, aside: Subsc
     for (const call of [removed, monitored]) aside.add(call.pipe(catchError(() => EMPTY)).subscribe());
     return of(indexed);
   });
-  return durable.length === 0 ? done : concat(forkJoin(durable).pipe(ignoreElements()), done);
+  return concat(...mustBeDurable(options, indexed, entries), done);
 }
 
-/** The calls that must have succeeded before the tickets are released; none at all for most batches. */
-function mustBeDurable(
-  options: SettleOptions,
-  indexed: IndexedBatch,
-  entries: readonly Entry[],
-): (() => ObservableInput<unknown>)[] {
-  const { letters, parked, report, store } = options;
-  const calls: (() => ObservableInput<unknown>)[] = [];
-  if (indexed.rejected.length > 0) {
-    const rejections = indexed.rejected.map(rejectionOf);
-    for (const { entry, errorType } of indexed.rejected) {
-      letters.add(placeOfEntry(entry), versionOfEntry(entry));
-      report({ type: 'dead-lettered', reason: errorType, table: indexed.table.qualified, count: 1 });
-    }
-    calls.push(() => store.writeLetters(rejections));
+/**
+ * What must have succeeded before the tickets are released, in this order; nothing at all for most batches. Letters come
+ * first: a parked key that is rejected must never be in neither place.
+ */
+function mustBeDurable(options: SettleOptions, indexed: IndexedBatch, entries: readonly Entry[]): Observable<never>[] {
+  const { letters, parked, scheduler, store } = options;
+  const steps: Observable<never>[] = [];
+  if (indexed.rejected.length > 0) steps.push(lettersWritten(options, indexed));
+  const told = [
+    ...tellStore(parked, entries, (keys) => store.unpark(keys), true),
+    ...tellStore(letters, indexed.delivered, (keys) => store.closeLetters(keys), false),
+  ];
+  // Not forkJoin: it is done as soon as one of several calls that emit nothing is.
+  if (told.length > 0) steps.push(merge(...told.map((call) => untilDone(call, scheduler).pipe(ignoreElements()))));
+  return steps;
+}
+
+function lettersWritten(options: SettleOptions, { rejected, table }: IndexedBatch): Observable<never> {
+  const { letters, report, scheduler, store } = options;
+  const rejections = rejected.map(rejectionOf);
+  for (const { entry, errorType } of rejected) {
+    letters.add(placeOfEntry(entry), versionOfEntry(entry));
+    report({ type: 'dead-lettered', reason: errorType, table: table.qualified, count: 1 });
   }
-  calls.push(...tellStore(parked, entries, (keys) => store.unpark(keys), true));
-  calls.push(...tellStore(letters, indexed.delivered, (keys) => store.closeLetters(keys), false));
-  return calls;
+  return untilDone(() => store.writeLetters(rejections), scheduler).pipe(ignoreElements());
 }
 
 /** One call for the settled keys that the store may owe something, and none when it owes nothing. */

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { NEVER, of, Subject, VirtualTimeScheduler } from 'rxjs';
+import type { IndexedBatch } from '../../src/operators/bulk-index.ts';
+import { type Entry, entryOf } from '../../src/operators/entry.ts';
+import { settle } from '../../src/operators/settle.ts';
+import { OwedKeys } from '../../src/pipeline/owed-keys.ts';
+import { PartitionLog } from '../../src/pipeline/position.ts';
+import { changeAt, newTable } from '../conformance/store-samples.ts';
+
+/** A batch of which the index took one key and refused another, and what settling it has asked the store for. */
+function settling() {
+  const log = new PartitionLog('shop', 0, 0);
+  const table = newTable();
+  const entryAt = (key: string, offset: number): Entry =>
+    entryOf(changeAt(table, key, offset), log.admit(offset, offset + 1, null), 0);
+  const [taken, refused] = [entryAt('taken', 0), entryAt('refused', 1)];
+  const settled: string[] = [];
+  const indexed = {
+    batch: { id: '1', settle: (entries: readonly Entry[]) => settled.push(...entries.map(({ change }) => change.key)) },
+    table,
+    delivered: [taken],
+    rejected: [{ entry: refused, errorType: 'document_parsing_exception', detail: '' }],
+    startedMs: 0,
+    endedMs: 0,
+  } as unknown as IndexedBatch;
+  const answers = { letters: new Subject<void>(), unparked: new Subject<number>(), closed: new Subject<number>() };
+  const asked: string[] = [];
+  const call = <T>(name: string, answer: T): T => {
+    asked.push(name);
+    return answer;
+  };
+  const running = of(indexed).pipe(
+    settle({
+      store: {
+        writeLetters: () => call('writeLetters', answers.letters),
+        unpark: () => call('unpark', answers.unparked),
+        closeLetters: () => call('closeLetters', answers.closed),
+        addMonitorRows: () => NEVER,
+      },
+      buffer: { remove: () => NEVER },
+      parked: new OwedKeys(),
+      letters: new OwedKeys(),
+      report: () => undefined,
+      scheduler: new VirtualTimeScheduler(),
+    }),
+  );
+  return { answers, asked, settled, running };
+}
+
+test('a batch is settled when the last of the calls that must be durable has succeeded, not when the first has', () => {
+  const { answers, running, settled } = settling();
+  running.subscribe();
+  answers.letters.complete();
+  answers.unparked.complete();
+  assert.deepEqual(settled, []);
+  answers.closed.complete();
+  assert.deepEqual(settled, ['taken', 'refused']);
+});
+
+test('a parked key that is refused stays parked until its letter is durable', () => {
+  const { answers, asked, running } = settling();
+  running.subscribe();
+  assert.deepEqual(asked, ['writeLetters']);
+  answers.letters.complete();
+  assert.deepEqual(asked, ['writeLetters', 'unpark', 'closeLetters']);
+});
