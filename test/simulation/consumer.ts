@@ -177,7 +177,11 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
     const id = kafka.newMemberId(process.name);
     this.memberId = id;
     const assign = (generation: number, share: readonly TopicShare[]): void => {
-      if (!link.isReachable) return; // the next heartbeat finds out
+      if (id !== this.memberId || generation < kafka.generation) return;
+      if (!link.isReachable) {
+        network.clock.after(1000, () => assign(generation, share));
+        return;
+      }
       process.after(0, () => {
         if (id === this.memberId && generation > this.generation) this.joined(generation, share);
       });

@@ -62,6 +62,8 @@ export class Network {
   trace = 0x811c9dc5;
   /** Requests that have not arrived yet. */
   underway = 0;
+  /** Hears of everything that is taken up in the trace: for somebody who looks into one run. */
+  onNote: ((atMs: number, words: readonly string[]) => void) | null = null;
 
   constructor(clock: VirtualClock, random: Random, sometimes: Sometimes, maxLateMs: number) {
     this.clock = clock;
@@ -149,6 +151,7 @@ export class Network {
 
   /** Takes something up in the trace. */
   note(...words: readonly string[]): void {
+    this.onNote?.(this.clock.nowMs, words);
     let hash = Math.imul(this.trace ^ this.clock.nowMs, 0x01000193);
     for (const word of words) {
       for (let i = 0; i < word.length; i += 1) hash = Math.imul(hash ^ word.charCodeAt(i), 0x01000193);

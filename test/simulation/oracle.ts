@@ -20,8 +20,8 @@ export class WatchedStore extends StoreModel {
 
   override writeLetters(letters: readonly Rejection[]): void {
     super.writeLetters(letters);
-    for (const { key, table, version } of letters)
-      if (table !== null && key !== null) this.oracle?.lettered(table.qualified, key, version);
+    for (const { key, reason, table, version } of letters)
+      if (table !== null && key !== null) this.oracle?.lettered(table.qualified, key, version, REFUSALS.has(reason));
   }
 }
 
@@ -33,6 +33,9 @@ export interface OracleOptions {
   /** Poison was mended and sent again: what the index refused must be there now. */
   readonly isMended: () => boolean;
 }
+
+/** Why the index refuses what it never takes. */
+export const REFUSALS: ReadonlySet<string> = new Set(['document_parsing_exception', 'action_request_validation_exception']);
 
 const ORDERED: ReadonlySet<string> = new Set(['upsert', 'delete', 'bad', 'poison']);
 
@@ -59,7 +62,9 @@ export class Oracle {
     this.covered.set(name, Math.max(version, this.covered.get(name) ?? 0));
   }
 
-  lettered(table: string, key: string, version: number): void {
+  /** `isNewest`: the index refused it, so it stands for older changes of its key too. */
+  lettered(table: string, key: string, version: number, isNewest: boolean): void {
+    if (isNewest) this.cover(table, key, version);
     this.letters.add(`${nameOf(table, key)}\n${version}`);
   }
 

@@ -22,11 +22,12 @@ const REST_LIMIT_MS = 1_500_000;
 /** One run from its seed: changes and faults for a while, then quiet until everything rests, then the comparison. */
 export async function simulate(
   seed: number,
-  adjust: (profile: Profile) => Profile = (same) => same,
+  { adjust = (same) => same, look }: { adjust?: (profile: Profile) => Profile; look?: (world: World) => void } = {},
 ): Promise<RunResult> {
   const sometimes = new Sometimes();
   const profile = adjust(profileOf(seed));
   const world = new World(profile, sometimes);
+  look?.(world);
   const restMs = inVirtualWorld(world, () => live(world));
   try {
     await world.buffer.checked();
