@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createPool, type Pool, type PoolConnection } from 'mysql2';
 import { SluiceError } from '../pipeline/errors.ts';
@@ -5,6 +7,8 @@ import { isDeadlock, isRowFault, mysqlError, timeoutError } from './mysql-store-
 import { mysqlDialect, type SqlAnswer, type SqlDatabase, type SqlSession, type SqlValue } from './store-sql.ts';
 
 const CONNECT_TIMEOUT_MS = 5000;
+/** How long closing waits for the other side. */
+const CLOSE_TIMEOUT_MS = 1000;
 /** Calls that may wait for a connection. */
 const MAX_WAITING = 256;
 const MAX_STATEMENTS = 256;
@@ -63,6 +67,11 @@ export function mysqlDatabase({ endpoint, tls, connections, timeoutMs }: MysqlDa
     timezone: 'Z',
     charset: 'utf8mb4_general_ci', // of the connection only; columns bring their own collation, which wins
   });
+  const open = new Set<PoolConnection>();
+  pool.on('connection', (connection) => {
+    open.add(connection);
+    socketOf(connection).once('close', () => open.delete(connection));
+  });
   const prepared = new WeakSet<PoolConnection>();
   let maxPacketBytes = 1024 * 1024;
 
@@ -83,7 +92,7 @@ export function mysqlDatabase({ endpoint, tls, connections, timeoutMs }: MysqlDa
       isBroken = !isAnswer(error);
       throw error;
     } finally {
-      if (isBroken) connection.destroy();
+      if (isBroken) cut(connection);
       else connection.release();
     }
   };
@@ -101,8 +110,26 @@ export function mysqlDatabase({ endpoint, tls, connections, timeoutMs }: MysqlDa
     onConnection,
     run: (sql, values) => retryDeadlocks(() => onConnection((session) => session.run(sql, values))),
     transaction: (work) => retryDeadlocks(() => onConnection((session) => inTransaction(session, work))),
-    end: () => new Promise((resolve) => pool.end(() => resolve())),
+    async end() {
+      const closed = [...open].map((connection) => once(socketOf(connection), 'close'));
+      pool.end(() => undefined);
+      const patience = new AbortController();
+      const patient = delay(CLOSE_TIMEOUT_MS, undefined, { signal: patience.signal }).catch(() => undefined);
+      await Promise.race([Promise.all(closed), patient]);
+      patience.abort();
+      for (const connection of open) cut(connection);
+    },
   };
+}
+
+/** Closes a connection on our side. mysql2 alone only says that nothing more will be sent, and waits for the other side for ever. */
+function cut(connection: PoolConnection): void {
+  connection.destroy();
+  socketOf(connection).destroy();
+}
+
+function socketOf(connection: PoolConnection): Socket {
+  return (connection as PoolConnection & { readonly stream: Socket }).stream;
 }
 
 async function inTransaction<T>(session: SqlSession, work: (session: SqlSession) => Promise<T>): Promise<T> {
@@ -159,7 +186,7 @@ function execute(
 ): Promise<SqlAnswer> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      connection.destroy();
+      cut(connection);
       reject(timeoutError('a statement', timeoutMs));
     }, timeoutMs);
     const done = (error: (Error & { fatal?: boolean; sqlState?: string }) | null, result: unknown) => {

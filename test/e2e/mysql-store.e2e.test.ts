@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { createConnection } from 'mysql2/promise';
 import type { SluiceError } from '../../src/pipeline/errors.ts';
@@ -159,8 +160,12 @@ describe('store mysql on a server with troubles', () => {
     await store.open();
     const change = changeAt(newTable(), `secret-key-${'k'.repeat(600)}`, 1, { document: '{"secret":"document"}' });
     const partition = newPartition();
-    for (const call of [store.park([parkedAt(partition, change)]), store.writeLetters([letterAt(partition, change)])]) {
-      await assert.rejects(answerOf(call), (error: SluiceError) => {
+    const calls = [
+      () => store.park([parkedAt(partition, change)]),
+      () => store.writeLetters([letterAt(partition, change)]),
+    ];
+    for (const call of calls) {
+      await assert.rejects(answerOf(call()), (error: SluiceError) => {
         assert.equal(error.code, 'E4002');
         assert.match(error.detail, /ER_DATA_TOO_LONG 1406 22001/);
         assert.doesNotMatch(`${error.line} ${JSON.stringify(error)} ${String(error.stack)}`, /secret|INSERT/);
@@ -192,10 +197,7 @@ describe('store mysql on a server with troubles', () => {
     await root(
       `CREATE USER 'writer'@'127.0.0.1' IDENTIFIED BY 'writer'; GRANT SELECT, INSERT, UPDATE, DELETE ON ${names[0]}.* TO 'writer'@'127.0.0.1'`,
     );
-    const store = mysqlStore({
-      url: urlOf(mariadb, names[0] as string).replace('sluice:sluice', 'writer:writer'),
-      lookup,
-    });
+    const store = newStore({ url: urlOf(mariadb, names[0] as string).replace('sluice:sluice', 'writer:writer') });
     await assert.doesNotReject(store.open());
   });
 
@@ -249,6 +251,29 @@ describe('store mysql on a server with troubles', () => {
       );
       assert.ok(rows.length >= 2);
     });
+  });
+
+  test('a store whose server stands still is closed within seconds and leaves no connection open', async () => {
+    const { server: mariadb } = opened();
+    const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles(): unknown[] };
+    const isOpen = (handle: unknown) => handle instanceof Socket && handle.remotePort === mariadb.port;
+    const sockets = () => handles().filter(isOpen).length;
+    await Promise.all(stores.map((one) => one.close())); // those of the tests before
+    await eventually(async () => assert.equal(sockets(), 0));
+    const store = newStore({ timeoutMs: 400, connections: 2 });
+    await store.open();
+    await Promise.all([store.ping(), store.ping()]);
+    assert.equal(sockets(), 2);
+    mariadb.pause();
+    try {
+      await assert.rejects(store.ping()); // one connection has an answer outstanding, the other is idle
+      const startMs = performance.now();
+      await store.close();
+      assert.ok(performance.now() - startMs < 3000);
+      await eventually(async () => assert.equal(sockets(), 0));
+    } finally {
+      mariadb.resume();
+    }
   });
 
   test('while the server is down calls reject at once, and work again when it is back', async () => {
