@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import { asyncScheduler } from 'rxjs';
 import type { Config } from '../config/load.ts';
 import { manifest } from '../config/manifest.ts';
 import { processConfig } from '../config/process-config.ts';
@@ -14,6 +13,7 @@ import { type Telemetry, telemetry } from '../pipeline/telemetry.ts';
 import type { Command } from './command.ts';
 import { connect, syncOptions } from './connect.ts';
 import { serviceLog } from './log.ts';
+import { steadyScheduler } from './steady-scheduler.ts';
 
 const EXIT_BY_SIGNAL: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 };
 
@@ -64,7 +64,7 @@ interface Watched {
 function watch(config: Config, log: Logger, version: string): Watched {
   let logs: readonly PartitionLog[] = [];
   const parts: Parts = connect(config, {
-    scheduler: asyncScheduler,
+    scheduler: steadyScheduler,
     report: (event) => {
       watchers.telemetry.report(event);
       watchers.health.report(event);
