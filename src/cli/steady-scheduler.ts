@@ -7,5 +7,5 @@ import { asyncScheduler, type SchedulerLike } from 'rxjs';
  */
 export const steadyScheduler: SchedulerLike = {
   now: () => Math.floor(performance.timeOrigin + performance.now()),
-  schedule: (work, delay, state) => asyncScheduler.schedule(work, delay, state),
+  schedule: asyncScheduler.schedule.bind(asyncScheduler) as SchedulerLike['schedule'],
 };
