@@ -60,6 +60,7 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
   private committed = new Map<string, number>();
   private memberId = '';
   private generation = -1;
+  private commits = 0;
   private isReading = false;
   private stopWaiting: (() => void) | null = null;
 
@@ -122,9 +123,10 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
       if (moved.length === 0) return of(undefined);
       const offsets = moved.map(({ topic, partition, settled }) => ({ topic, partition, offset: settled }));
       const { kafka, link, network, process } = this.options;
-      const { generation, memberId } = this;
+      this.commits += 1;
+      const { commits: number, generation, memberId } = this;
       return network
-        .call(process, link, 'commit', () => kafka.commit(memberId, generation, offsets))
+        .call(process, link, 'commit', () => kafka.commit(memberId, { generation, number }, offsets))
         .pipe(
           map(() => {
             for (const { topic, partition, offset } of offsets)
@@ -354,7 +356,8 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
           if (found === 'outside') return this.fail(outsideLog(partition.place, partition.expected, null));
           if (found.entries.length === 0) {
             const log = kafka.partition(topic, number);
-            log?.whenAppended(() => again(network.random.between(1, 20)));
+            if (log === null || log.high > from) again(1);
+            else log.whenAppended(() => again(network.random.between(1, 20)));
             return;
           }
           try {

@@ -42,6 +42,7 @@ export interface InstanceOptions {
   readonly servers: Servers;
   readonly backends: Backends;
   readonly topics: readonly string[];
+  readonly skewMs: number;
   readonly onEvent: (event: PipelineEvent) => void;
   /** The process has ended: in order (null) or by an error. */
   readonly onEnd: (error: unknown) => void;
@@ -62,6 +63,7 @@ export class Instance {
     const { backends, name, network, profile, servers, topics } = options;
     this.options = options;
     this.process = new Process(name, network.clock);
+    this.process.skewMs = options.skewMs;
     this.inFlight = new InFlight(profile.inFlight);
     this.kafkaLink = new Server(`${name}-kafka`, { server: servers.kafka });
     const { inFlight, process } = this;

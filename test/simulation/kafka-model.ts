@@ -61,6 +61,7 @@ export class KafkaModel {
   generation = 0;
   rebalances = 0;
   private memberIds = 0;
+  private readonly lastCommits = new Map<string, number>();
   private isRebalancing = false;
   private readonly clock: VirtualClock;
   private readonly random: Random;

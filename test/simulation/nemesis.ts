@@ -89,8 +89,8 @@ export class Nemesis {
         upstream.rewind(random.between(1, 12));
         return true;
       case 'clock':
-        if (instance !== null) instance.process.skewMs += random.pick([-3_600_000, -5000, 5000, 60_000]);
-        return instance !== null;
+        world.skewMs = random.pick(world.profile.isForgetful ? [-5000, 5000, 30_000] : [-3_600_000, -5000, 60_000]);
+        return true;
       case 'recreate':
       case 'add-partition':
       case 'reroute':
@@ -209,7 +209,9 @@ export class Nemesis {
   private isKnown(topic: string): boolean {
     const { kafka, store } = this.world;
     const known = store.positions(topic).filter(({ anchor }) => anchor !== null);
-    return kafka.topic(topic).partitions.every(({ high }, p) => high === 0 || known.some(({ partition }) => partition === p));
+    return kafka
+      .topic(topic)
+      .partitions.every(({ high }, p) => high === 0 || known.some(({ partition }) => partition === p));
   }
 
   /** Partitions are added, and two minutes later (or when an epoch has begun) Canal uses them. */
@@ -235,12 +237,7 @@ export class Nemesis {
     if (first === undefined || second === undefined || !store.pairings.some(({ table }) => table === `shop.${first}`))
       return false;
     upstream.detours.set(first, second);
-    const detoured = upstream.sent.length;
-    operator.routingChanged(() => {
-      upstream.detours.delete(first);
-      this.world.truth.forgetDetour(first, second);
-      upstream.rewind(upstream.sent.length - detoured, first);
-    });
+    operator.routingChanged(first, second);
     return true;
   }
 

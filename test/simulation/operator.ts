@@ -9,7 +9,7 @@ export class Operator {
   private change: 'none' | 'recreated' | 'partitions' = 'none';
   /** Called when the change of the log is dealt with. */
   private onBumped: () => void = () => undefined;
-  private onPairingBroken: () => void = () => undefined;
+  private detour: { table: string; topic: string; since: number } | null = null;
 
   constructor(world: World) {
     this.world = world;
@@ -26,14 +26,41 @@ export class Operator {
   }
 
   /** Somebody has edited the routing; nobody has told the operator. */
-  routingChanged(onPairingBroken: () => void): void {
-    this.onPairingBroken = onPairingBroken;
+  routingChanged(table: string, topic: string): void {
+    this.detour = { table, topic, since: this.world.upstream.sent.length };
   }
 
+  /**
+   * A table is held because it came from another topic: the routing is put right, and when all that went astray is
+   * parked, its bodies are removed while nothing runs and Canal sends it again to where it belongs.
+   */
   pairingBroken(): void {
-    const mend = this.onPairingBroken;
-    this.onPairingBroken = () => undefined;
-    mend();
+    const { upstream } = this.world;
+    if (this.detour === null || this.isWorking) return;
+    this.isWorking = true;
+    upstream.detours.delete(this.detour.table);
+    this.whenStrayIsParked(this.detour);
+  }
+
+  private whenStrayIsParked(detour: { table: string; topic: string; since: number }): void {
+    const { world } = this;
+    const { kafka } = world;
+    const high = kafka.partition(detour.topic, 0)?.high ?? 0;
+    if ((kafka.committed.get(`${detour.topic}/0`) ?? 0) < high) {
+      world.clock.after(1000, () => this.whenStrayIsParked(detour));
+      return;
+    }
+    world.isClosed = true;
+    for (const instance of [...world.instances]) instance.stop();
+    this.whenGroupIsEmpty(() => {
+      const { sometimes, store, truth, upstream } = world;
+      sometimes.hit('routing mended');
+      this.detour = null;
+      truth.forgetDetour(detour.table, detour.topic);
+      for (const [name, row] of store.parkedKeys)
+        if (row.tableName === `shop.${detour.table}` && row.topic === detour.topic) store.parkedKeys.delete(name);
+      upstream.rewind(upstream.sent.length - detour.since, detour.table);
+    });
   }
 
   /** An instance has refused to read: everything is stopped, an epoch is begun, everything started again. */
@@ -47,16 +74,19 @@ export class Operator {
     this.isWorking = true;
     world.isClosed = true;
     for (const instance of [...world.instances]) instance.stop();
-    this.whenGroupIsEmpty();
+    this.whenGroupIsEmpty(() => this.bump());
   }
 
-  private whenGroupIsEmpty(): void {
+  /** Stops are in order, but a process may hang: after half a minute it is killed. */
+  private whenGroupIsEmpty(act: () => void, triesLeft = 30): void {
     const { world } = this;
-    if (world.instances.length > 0 || world.kafka.members.size > 0) {
-      world.clock.after(1000, () => this.whenGroupIsEmpty());
+    if (triesLeft === 0) for (const instance of [...world.instances]) world.kill(instance);
+    const isQuiet = world.instances.length === 0 && world.kafka.members.size === 0 && world.network.underway === 0;
+    if (!isQuiet) {
+      world.clock.after(1000, () => this.whenGroupIsEmpty(act, triesLeft - 1));
       return;
     }
-    this.bump();
+    act();
     world.isClosed = false;
     this.isWorking = false;
     world.supervise();

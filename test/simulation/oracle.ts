@@ -35,7 +35,10 @@ export interface OracleOptions {
 }
 
 /** Why the index refuses what it never takes. */
-export const REFUSALS: ReadonlySet<string> = new Set(['document_parsing_exception', 'action_request_validation_exception']);
+export const REFUSALS: ReadonlySet<string> = new Set([
+  'document_parsing_exception',
+  'action_request_validation_exception',
+]);
 
 const ORDERED: ReadonlySet<string> = new Set(['upsert', 'delete', 'bad', 'poison']);
 

@@ -40,6 +40,8 @@ export class World {
   isClosed = false;
   /** Poison is no poison any more. */
   isMended = false;
+  /** How far the wall clock is off that instances started now will go by for the rest of their lives. */
+  skewMs = 0;
   private started = 0;
 
   constructor(profile: Profile, sometimes: Sometimes) {
@@ -97,6 +99,7 @@ export class World {
       servers,
       backends,
       topics,
+      skewMs: this.skewMs,
       onEvent: (event) => this.heard(event),
       onEnd: (error) => this.ended(instance, error),
     });
