@@ -1,7 +1,13 @@
 #!/usr/bin/env node
 import { commandLine } from './command-line.ts';
 
+/** How long the process waits, once its work is done, for what is still open. */
+const LINGER_MS = 500;
+
 process.exitCode = await commandLine(process.argv.slice(2), {
   result: (line) => process.stdout.write(line.endsWith('\n') ? line : `${line}\n`),
   message: (line) => process.stderr.write(`${line}\n`),
 });
+
+// Something still open now waits for a server that hangs, and nothing is lost with it. Else this never runs.
+setTimeout(() => process.exit(), LINGER_MS).unref();

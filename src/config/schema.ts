@@ -34,7 +34,7 @@ const inFlight = z.strictObject({
 
 const drainMs = field(
   'number',
-  'After a stop signal, what is unsettled by then is parked, milliseconds. Below the kill grace of the platform.',
+  'After a stop signal, what is unsettled by then is parked, milliseconds. At least 10 s below the kill grace of the platform.',
   whole(0, 3_600_000).default(20_000),
 );
 

@@ -1,6 +1,8 @@
 import { AsyncSubject, finalize, NEVER, Observable, switchMap, takeUntil, timer } from 'rxjs';
 import { eachValueFrom } from 'rxjs-for-await';
 import type { IndexedBatch } from '../operators/bulk-index.ts';
+import { Deadline } from './deadline.ts';
+import { SluiceError } from './errors.ts';
 import { saveFinalPositions } from './final-positions.ts';
 import type { PartitionLog } from './position.ts';
 import { DEFAULT_OPTIONS, type Parts, type StageParts, type SyncOptions, stage } from './stages.ts';
@@ -16,6 +18,15 @@ export interface Service {
 
 /** How long after the drain deadline the stream is given up: time for the last parking and the last bulk answer. */
 const GRACE_MS = 5000;
+
+/** How long the last commit, leaving the group and closing may take together after a stop or a failure: a server that hangs must not hold the process. */
+const CLOSE_MS = 3000;
+
+/** Of that, how long the last positions may take to be mirrored in the store. */
+const MIRROR_MS = 1000;
+
+/** The longest time from `stop` to the end of `done` besides `drainMs`, milliseconds. */
+export const LONGEST_CLOSE_MS = GRACE_MS + CLOSE_MS + MIRROR_MS;
 
 /** How the stages are put together: `syncPipeline`, or the same with operators of one's own between its stages. */
 export type Compose = typeof syncPipeline;
@@ -55,11 +66,13 @@ export function runService(
   const abandoned = new Signal();
   const pipeline = pipelineOf(parts, options, { compose, stopping: stopping.emitted });
   // Input that ends by itself is drained however long it takes; somebody who asks to stop will not wait.
-  const drainMs = Math.min(options.drainMs, DEFAULT_OPTIONS.drainMs);
+  const drainMs = Number.isFinite(options.drainMs) ? options.drainMs : DEFAULT_OPTIONS.drainMs;
   const deadline = stopping.emitted
     .pipe(switchMap(() => timer(drainMs + GRACE_MS, parts.scheduler)))
     .subscribe(() => abandoned.emit());
+  let isAsked = false;
   const stop = (): void => {
+    isAsked = true;
     stopping.emit();
     parts.source.stop();
   };
@@ -70,29 +83,51 @@ export function runService(
   });
 
   const run = async (): Promise<void> => {
+    let closing: Deadline | null = null;
     try {
       for await (const batch of eachValueFrom(pipeline.pipe(takeUntil(abandoned.emitted)))) onSettled(batch);
-      await parts.source.commit();
-      // Only to compare the log by at the next start: a store that is away must not fail a stop that went well.
-      await saveFinalPositions(parts.store, logs, parts.scheduler.now()).catch(() => undefined);
+      closing = new Deadline(isAsked ? CLOSE_MS : Number.POSITIVE_INFINITY, parts.scheduler);
+      await closing.wait(parts.source.commit(), commitUnknown);
+      await mirrorPositions(parts, logs);
     } finally {
       deadline.unsubscribe();
       assigned.unsubscribe();
-      await closeParts(parts);
+      closing ??= new Deadline(CLOSE_MS, parts.scheduler);
+      await closeWithin(parts, closing);
+      closing.end();
     }
   };
   return { done: run(), stop };
 }
 
+/** Only to compare the log by at the next start: a store that is away must neither fail nor delay a stop that went well. */
+async function mirrorPositions({ scheduler, store }: Parts, logs: readonly PartitionLog[]): Promise<void> {
+  const deadline = new Deadline(MIRROR_MS, scheduler);
+  await deadline.wait(saveFinalPositions(store, logs, scheduler.now()), timedOut).catch(() => undefined);
+  deadline.end();
+}
+
 /** Closes every adapter, in the order of the stream. Never rejects. */
-export async function closeParts({ source, buffer, index, store }: Parts): Promise<void> {
+export function closeParts(parts: Parts): Promise<void> {
+  return closeWithin(parts, new Deadline(Number.POSITIVE_INFINITY, parts.scheduler));
+}
+
+/** Asks every adapter to close, and waits for it while there is time. */
+async function closeWithin({ source, buffer, index, store }: Parts, deadline: Deadline): Promise<void> {
   for (const part of [source, buffer, index, store]) {
-    try {
-      await part.close();
-    } catch {
-      // A close that fails has nothing left to lose: what mattered is committed.
-    }
+    // A close that fails has nothing left to lose: what mattered is committed.
+    await deadline.wait(part.close(), timedOut).catch(() => undefined);
   }
+}
+
+const timedOut = (): Error => new Error('no answer in time');
+
+function commitUnknown(): SluiceError {
+  return new SluiceError('E2001', 'positions could not be committed', {
+    detail: `no answer within ${CLOSE_MS} ms`,
+    remedy: 'What was read since the last commit is read again',
+    retriable: true,
+  });
 }
 
 /** Something that happens once; who asks later is told too. */
