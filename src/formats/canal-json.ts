@@ -1,8 +1,9 @@
 import type { LogRecord, RecordBatch, Table } from '../pipeline/change.ts';
 import type { ParsedBatch, RecordFormat } from '../pipeline/ports.ts';
 import type { Tables } from '../pipeline/tables.ts';
-import { type CanalRecord, readCanalRecord } from './canal-record.ts';
+import { type CanalRecord, readCanalRecord, textOf } from './canal-record.ts';
 import { readRows } from './canal-rows.ts';
+import { CanalTemplates } from './canal-templates.ts';
 import { ddlTables, type NamedTable } from './ddl-tables.ts';
 import { ParsedChanges } from './parsed-changes.ts';
 import { TableShape } from './table-shape.ts';
@@ -45,11 +46,13 @@ class CanalParser {
   private readonly maxRows: number;
   /** As many as `tables` takes up: bounded there. */
   private readonly shapes = new Map<Table, TableShape>();
+  private readonly templates: CanalTemplates;
 
   constructor(options: CanalJsonOptions) {
     this.options = options;
     this.maxRecordBytes = options.maxRecordBytes ?? 16 * 1024 * 1024;
     this.maxRows = options.maxRows ?? 100_000;
+    this.templates = new CanalTemplates(this.maxRows);
   }
 
   parse(batch: RecordBatch): ParsedBatch {
@@ -69,13 +72,16 @@ class CanalParser {
 
   private read(batch: RecordBatch, { value }: LogRecord, out: ParsedChanges) {
     if (value === null) return out.skip('tombstone-record');
-    const record = readCanalRecord(value, this.maxRecordBytes);
+    const text = textOf(value, this.maxRecordBytes);
+    if (typeof text !== 'string') return out.rejectRecord(text.reason, text.detail);
+    if (this.templates.read(text, out)) return;
+    const record = readCanalRecord(text, value);
     if ('reason' in record) return out.rejectRecord(record.reason, record.detail);
     switch (record.type) {
       case 'INSERT':
       case 'UPDATE':
       case 'DELETE':
-        return this.readDml(batch, record, out);
+        return this.readDml(batch, record, text, out);
       case 'XAROLLBACK':
         out.notice(
           'xa-rollback',
@@ -95,7 +101,7 @@ class CanalParser {
     }
   }
 
-  private readDml(batch: RecordBatch, record: CanalRecord, out: ParsedChanges) {
+  private readDml(batch: RecordBatch, record: CanalRecord, text: string, out: ParsedChanges) {
     const { database, table } = record;
     if (database === '' || table === '') return out.rejectRecord('no-table', 'the message names no database and table');
     const route = this.options.tables.lookup(database, table);
@@ -103,12 +109,13 @@ class CanalParser {
     if ('refused' in route) return out.rejectRecord(route.refused, route.detail);
     const shape = this.shapes.get(route.table) ?? new TableShape(route);
     this.shapes.set(route.table, shape);
-    readRows(record, shape, out, {
+    const plan = readRows(record, shape, out, {
       topic: batch.topic,
       partition: batch.partition,
       maxRows: this.maxRows,
       hashedPartitions: () => this.hashedPartitions(batch.topic),
     });
+    if (plan !== null) this.templates.learn(text, record, plan, shape);
   }
 
   private hashedPartitions(topic: string): number {

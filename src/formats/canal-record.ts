@@ -30,14 +30,18 @@ const exactJson = JSON as unknown as {
   rawJSON(source: string): object;
 };
 
-/** Reads a record's value. Duplicate keys inside an object are not seen: the last one wins, as in any JSON.parse. */
-export function readCanalRecord(value: Buffer, maxBytes: number): CanalRecord | UnreadableRecord {
+/** A record's value as text, without a byte order mark. */
+export function textOf(value: Buffer, maxBytes: number): string | UnreadableRecord {
   if (value.length === 0) return { reason: 'empty-value', detail: 'the record has a value of 0 bytes' };
   if (value.length > maxBytes) {
     return { reason: 'record-too-large', detail: `${value.length} bytes, the limit is ${maxBytes}` };
   }
   if (!isUtf8(value)) return { reason: 'not-utf8', detail: `the value is not UTF-8 text${binaryHint(value)}` };
-  const text = value.toString('utf8', hasMark(value) ? 3 : 0);
+  return value.toString('utf8', hasMark(value) ? 3 : 0);
+}
+
+/** Reads the text of a value. Duplicate keys inside an object are not seen: the last one wins, as in any JSON.parse. */
+export function readCanalRecord(text: string, value: Buffer): CanalRecord | UnreadableRecord {
   let message: unknown;
   try {
     message = JSON.parse(text);

@@ -23,20 +23,34 @@ interface Rows {
   readonly options: RowsOptions;
 }
 
-/** Reads the rows of an INSERT, UPDATE or DELETE into changes, in order; what cannot be applied is rejected. */
-export function readRows(record: CanalRecord, shape: TableShape, out: ParsedChanges, options: RowsOptions) {
+/**
+ * Reads the rows of an INSERT, UPDATE or DELETE into changes, in order; what cannot be applied is rejected. Returns the
+ * plan of the rows when each of them became a change and nothing else.
+ */
+export function readRows(
+  record: CanalRecord,
+  shape: TableShape,
+  out: ParsedChanges,
+  options: RowsOptions,
+): RowPlan | null {
   const { table } = shape.route;
   const { data } = record;
-  if (data === null)
-    return out.rejectRecord('statement-format', 'the change came as SQL text: set binlog_format=ROW', table);
-  if (data.length === 0) return out.skip('empty');
+  if (data === null) {
+    out.rejectRecord('statement-format', 'the change came as SQL text: set binlog_format=ROW', table);
+    return null;
+  }
+  if (data.length === 0) {
+    out.skip('empty');
+    return null;
+  }
   if (data.length > options.maxRows) {
-    return out.rejectRecord('too-many-rows', `${data.length} rows, the limit is ${options.maxRows}`, table);
+    out.rejectRecord('too-many-rows', `${data.length} rows, the limit is ${options.maxRows}`, table);
+    return null;
   }
   const rows: Rows = { record, operation: record.type as Change['operation'], shape, out, options };
   const plan = shape.planOf(Object.keys(data[0] as Row), record);
   const old = record.type === 'UPDATE' ? pairedOld(rows, plan) : null;
-  if (old === 'unpaired') return;
+  if (old === 'unpaired') return null;
   if (record.isDamaged) {
     out.notice(
       'damaged-text',
@@ -56,6 +70,7 @@ export function readRows(record: CanalRecord, shape: TableShape, out: ParsedChan
       readRow(rows, rowPlan, rowPlan.keys, row, old?.[at] ?? null);
     }
   }
+  return current === plan && out.isPlain(data.length) ? plan : null;
 }
 
 /** `old` when it lines up with `data`. Canal up to 1.1.6 left unchanged rows out of it: then nobody knows whose it is. */

@@ -66,6 +66,17 @@ export class ParsedChanges implements ParsedBatch {
     this.rejectRecord(reason, detail);
   }
 
+  /** Takes back what the record has asked for so far; it is read in another way. */
+  restart(): void {
+    this.changes.length = this.firstChange;
+    this.ordinal = 0;
+  }
+
+  /** True when the record has asked for so many changes so far, and for nothing else. */
+  isPlain(changes: number): boolean {
+    return this.rejected.length === this.firstRejection && this.changes.length - this.firstChange === changes;
+  }
+
   skip(reason: string): void {
     this.skipped.set(reason, (this.skipped.get(reason) ?? 0) + 1);
   }

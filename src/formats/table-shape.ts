@@ -17,6 +17,7 @@ export class TableShape {
   private readonly known = new Map<string, PlannedColumn>();
   private last: { plan: RowPlan; missing: readonly string[]; isTrimmed: boolean } | null = null;
   private keyNames: string | null = null;
+  private keys: readonly PlannedColumn[] | null = null;
   private isKeyKnown = false;
 
   constructor(route: RoutedTable) {
@@ -60,9 +61,15 @@ export class TableShape {
   /** Notes the key columns of a plan. True when they are not those of the rows before: documents under the former ids stay. */
   isKeyNew(keys: readonly PlannedColumn[]): boolean {
     this.isKeyKnown = true;
+    this.keys = keys;
     const former = this.keyNames;
     this.keyNames = keys.length === 1 ? (keys[0] as PlannedColumn).name : JSON.stringify(keys.map(({ name }) => name));
     return former !== null && former !== this.keyNames;
+  }
+
+  /** True when the rows just before had this plan and lacked nothing: then there is nothing to learn from, or to say of, more of them. */
+  isUsedTo(plan: RowPlan): boolean {
+    return this.last?.plan === plan && this.last.missing.length === 0 && this.keys === plan.keys && this.isKeyKnown;
   }
 
   /** A DDL may have changed anything. */
