@@ -9,10 +9,13 @@ export interface BackoffOptions {
   readonly random?: () => number;
 }
 
+/** Longest wait when none is given, milliseconds. */
+export const LONGEST_WAIT_MS = 10_000;
+
 /** How long to wait after the given failed attempt (1, 2, …): exponential with full jitter, in milliseconds. */
 export function backoffMs(
   attempt: number,
-  { firstMs = 200, maxMs = 10_000, random = Math.random }: BackoffOptions = {},
+  { firstMs = 200, maxMs = LONGEST_WAIT_MS, random = Math.random }: BackoffOptions = {},
 ): number {
   const ceiling = Math.min(maxMs, firstMs * 2 ** Math.min(attempt - 1, 30));
   return Math.ceil(ceiling * random());

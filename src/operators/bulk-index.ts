@@ -13,13 +13,14 @@ import { catchError, finalize, ignoreElements, last, mergeMap } from 'rxjs/opera
 import type { Table } from '../pipeline/change.ts';
 import type { Report } from '../pipeline/events.ts';
 import type { IndexSink, IndexWrite, Outcome } from '../pipeline/ports.ts';
-import { type BackoffOptions, backoffMs } from './backoff.ts';
+import { type BackoffOptions, backoffMs, LONGEST_WAIT_MS } from './backoff.ts';
 import type { Entry } from './fold.ts';
 import type { DedupedBatch } from './latest-per-key.ts';
 import { groupOutcomes, type OutcomeGroups, UNKNOWN } from './outcome-groups.ts';
 import { Slots, takeSlots } from './slots.ts';
 
 export interface BulkIndexOptions {
+  /** A request keeps its slot until it is answered: the adapter bounds the time of an answer. */
   readonly index: Pick<IndexSink, 'write'>;
   /** Requests in flight at most. Halved when the index is overloaded, then grown by one every 20 batches that were not. */
   readonly slots: number;
@@ -47,7 +48,8 @@ export interface IndexedBatch {
 /**
  * Writes due batches to the index, several at a time, and emits what each request settled. A document that fails for now
  * is sent again in its slot, with back-off and jitter, unless a newer change of its key has come; after `maxAttempts` it
- * rejoins the fold. An index that takes nothing is held and its documents rejoin at once; other indexes go on.
+ * rejoins the fold. An index that takes nothing, or asks for a longer wait than `backoff.maxMs`, is held and its documents
+ * rejoin at once; other indexes go on.
  *
  * Delivery: every entry of every batch is emitted as delivered or rejected, given back, or joined to its successor.
  */
@@ -73,16 +75,19 @@ class Delivery {
   }
 
   run(): Observable<IndexedBatch> {
-    const { admit, holdMs, report } = this.options;
+    const { admit, holdMs } = this.options;
     const { batch } = this;
     const refusal =
-      admit === undefined ? of(null) : defer(() => admit(batch)).pipe(catchError(() => of('pairing-unknown')));
+      admit === undefined
+        ? of(null)
+        : defer(() => admit(batch)).pipe(
+            last(),
+            catchError(() => of('pairing-unknown')),
+          );
     return refusal.pipe(
       mergeMap((reason) => {
         if (reason === null) return this.send(batch.entries, 1);
-        report({ type: 'held', table: batch.table, errorType: reason, forMs: holdMs });
-        batch.hold(batch.table, holdMs);
-        batch.giveBack(batch.entries);
+        this.holdIndex(batch.entries, { scope: 'index', errorType: reason }, holdMs);
         return EMPTY;
       }),
       finalize(() => batch.finish(this.progressed)),
@@ -126,7 +131,7 @@ class Delivery {
     });
     if (failure.isOverload) this.slots.overloaded();
     else this.slots.fine();
-    if (hold !== null) this.holdIndex(held, hold);
+    if (hold !== null) this.holdIndex(held, hold, options.holdMs);
     const isSettled = delivered.length + rejected.length > 0;
     this.progressed ||= isSettled;
     return concat(
@@ -139,10 +144,11 @@ class Delivery {
   private holdIndex(
     entries: readonly Entry[],
     { scope, errorType }: { scope: 'index' | 'all'; errorType: string },
+    forMs: number,
   ): void {
     const table = scope === 'all' ? null : this.batch.table;
-    this.options.report({ type: 'held', table, errorType, forMs: this.options.holdMs });
-    this.batch.hold(table, this.options.holdMs);
+    this.options.report({ type: 'held', table, errorType, forMs });
+    this.batch.hold(table, forMs);
     this.batch.giveBack(entries);
   }
 
@@ -163,6 +169,10 @@ class Delivery {
   ): Observable<IndexedBatch> {
     if (entries.length === 0) return EMPTY;
     const { backoff, maxAttempts, report, scheduler } = this.options;
+    if (failure.retryAfterMs > (backoff?.maxMs ?? LONGEST_WAIT_MS)) {
+      this.holdIndex(entries, { scope: 'index', errorType: failure.errorType }, failure.retryAfterMs);
+      return EMPTY;
+    }
     const waitMs = Math.max(backoffMs(attempt, backoff), failure.retryAfterMs);
     report({
       type: 'retrying',

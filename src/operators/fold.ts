@@ -79,7 +79,7 @@ export class Fold {
       if (!fold.hasDue || fold.heldUntilMs > nowMs || (fold.isProbing && fold.batchesOut > 0)) continue;
       const taken = this.takeFrom(fold, limit);
       if (taken.entries.length === 0) continue;
-      this.turn = (this.turn + i + 1) % folds.length;
+      this.turn = ((this.turn + i) % folds.length) + 1;
       fold.batchesOut += 1;
       return { table: fold.table, ...taken };
     }
@@ -148,7 +148,7 @@ export class Fold {
   hold(table: Table | null, untilMs: number): void {
     for (const fold of this.tables.values()) {
       if (table !== null && fold.table !== table) continue;
-      fold.heldUntilMs = untilMs;
+      fold.heldUntilMs = Math.max(fold.heldUntilMs, untilMs);
       fold.isProbing = true;
     }
   }

@@ -39,7 +39,9 @@ export function groupOutcomes(entries: readonly Entry[], outcomes: readonly Outc
         rejected.push({ entry, errorType: outcome.errorType, detail: outcome.detail });
         break;
       case 'split':
-        halves.push(entry);
+        // One document alone has no halves: it is the culprit.
+        if (entries.length > 1) halves.push(entry);
+        else rejected.push({ entry, errorType: outcome.errorType, detail: outcome.errorType });
         break;
       case 'hold':
         held.push(entry);

@@ -37,7 +37,8 @@ export function takeSlots<B, R>(
       let active = 0;
       let isComplete = false;
       const next = (): void => {
-        while (active < slots.limit && waiting.length > 0) {
+        // A slot that is freed by unsubscribing is no demand.
+        while (!subscriber.closed && active < slots.limit && waiting.length > 0) {
           const offered = waiting.shift() as Observable<B>;
           active += 1;
           const delivery = offered.pipe(
