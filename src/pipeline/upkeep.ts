@@ -74,7 +74,8 @@ class PartitionUpkeep {
   private readonly options: UpkeepOptions;
   private readonly log: PartitionLog;
   private stored: StoredPosition;
-  private saved = -1;
+  /** What the store has of it. */
+  private saved: StoredPosition | null = null;
 
   constructor(options: UpkeepOptions, log: PartitionLog) {
     this.options = options;
@@ -112,14 +113,17 @@ class PartitionUpkeep {
 
   /** Writes the position, its anchor and R when one of them has moved. A failure is left to the next second. */
   private mirror(): Observable<never> {
-    if (!this.log.isCurrent || this.log.settled === this.saved) return EMPTY;
-    const settled = this.log.settled;
-    this.stored = { ...this.stored, settled, anchor: this.log.anchor ?? this.stored.anchor };
-    return defer(() => this.options.store.savePositions([this.stored])).pipe(
+    const { anchor, isCurrent, settled } = this.log;
+    if (!isCurrent) return EMPTY;
+    if (settled !== this.stored.settled)
+      this.stored = { ...this.stored, settled, anchor: anchor ?? this.stored.anchor };
+    if (this.stored === this.saved) return EMPTY;
+    const saving = this.stored;
+    return defer(() => this.options.store.savePositions([saving])).pipe(
       ignoreElements(),
       tap({
         complete: () => {
-          this.saved = settled;
+          this.saved = saving;
         },
       }),
       catchError(() => EMPTY),
@@ -183,7 +187,6 @@ class PartitionUpkeep {
           candidate: next,
           candidateSinceMs: nowMs,
         };
-        this.saved = -1;
         return EMPTY;
       }),
     );
