@@ -56,8 +56,10 @@ class Journaling {
   private readonly teardown = new Subscription();
   private queue: ChangeBatch[] = [];
   private owed: Owed[] = [];
-  private isAppending = false;
+  /** A group is being appended or passed. */
+  private isBusy = false;
   private isUp = true;
+  private isPaying = false;
   private isComplete = false;
 
   constructor(options: BackUpOptions, emit: (batch: ChangeBatch) => void) {
@@ -83,24 +85,30 @@ class Journaling {
   }
 
   private next(subscriber: { complete(): void }): void {
-    while (!this.isAppending && this.queue.length > 0) {
+    while (!this.isBusy && this.queue.length > 0) {
       const group = this.takeGroup();
+      this.isBusy = true;
       if (!this.isUp) {
-        for (const batch of group) this.passOwed(batch);
+        for (const batch of group) this.owe(batch);
+        this.pass(group);
         continue;
       }
-      this.isAppending = true;
       const appends = [...byPartition(group).values()].map((some) => this.append(some));
       this.teardown.add(
         forkJoin(appends).subscribe(() => {
-          this.isAppending = false;
-          for (const batch of group) this.emit(batch);
+          this.pass(group);
           this.next(subscriber);
         }),
       );
     }
     // What is owed at the end is read again: completing must not wait for a store that may stay away.
-    if (this.isComplete && !this.isAppending && this.queue.length === 0) subscriber.complete();
+    if (this.isComplete && !this.isBusy && this.queue.length === 0) subscriber.complete();
+  }
+
+  /** What its passing makes the source send comes after the whole group. */
+  private pass(group: readonly ChangeBatch[]): void {
+    for (const batch of group) this.emit(batch);
+    this.isBusy = false;
   }
 
   private takeGroup(): ChangeBatch[] {
@@ -134,8 +142,8 @@ class Journaling {
             subscriber.complete();
           },
           error: (error) => {
-            this.fail(error);
             for (const batch of batches) this.owe(batch);
+            this.fail(error);
             subscriber.next(null);
             subscriber.complete();
           },
@@ -151,13 +159,11 @@ class Journaling {
     return this.options.deletesMustBeDurable ? batch.changes.filter((change) => change.op === 'delete') : [];
   }
 
-  private passOwed(batch: ChangeBatch): void {
-    if (this.toJournal(batch).length === 0) batch.ticket.journaled();
-    else this.owe(batch);
-    this.emit(batch);
-  }
-
   private owe(batch: ChangeBatch): void {
+    if (this.toJournal(batch).length === 0) {
+      batch.ticket.journaled();
+      return;
+    }
     const changes = this.mustBeDurable(batch);
     const bytes = changes.reduce((sum, change) => sum + sizeOf(change), 0);
     this.options.inFlight.add(bytes, 0);
@@ -175,18 +181,19 @@ class Journaling {
       detail: error instanceof Error ? error.message : '',
     });
     this.isUp = false;
+    if (this.isPaying) return;
+    this.isPaying = true;
     const paid = untilDone(() => this.pay(), scheduler, backoff);
     this.teardown.add(
       paid.subscribe({
         complete: () => {
-          this.isUp = true;
-          report({ type: 'dependency', name: 'store', isUp: true, code: '', detail: '' });
+          this.isPaying = false;
         },
       }),
     );
   }
 
-  /** Pays what is owed now, and again what came meanwhile; completes when nothing is. */
+  /** Pays what is owed now, which shows that the store is back, and then what came meanwhile; completes when nothing is owed. */
   private pay(): Observable<never> {
     const { inFlight, report, store } = this.options;
     const owed = [...this.owed].filter(({ batch }) => batch.ticket.isLive);
@@ -200,6 +207,8 @@ class Journaling {
     const listed = gaps.length === 0 ? EMPTY : defer(() => store.recordGaps(gaps));
     const count = this.owed.length;
     const settle = defer(() => {
+      if (!this.isUp) report({ type: 'dependency', name: 'store', isUp: true, code: '', detail: '' });
+      this.isUp = true;
       for (const { batch, bytes } of this.owed.splice(0, count)) {
         inFlight.add(-bytes, 0);
         batch.ticket.journaled();
