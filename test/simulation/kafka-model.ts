@@ -113,11 +113,14 @@ export class KafkaModel {
   /** Of members of an earlier generation nothing is taken. */
   commit(
     id: string,
-    generation: number,
+    { generation, number }: { generation: number; number: number },
     offsets: readonly { topic: string; partition: number; offset: number }[],
   ): void {
     if (!this.members.has(id)) throw new Error('UNKNOWN_MEMBER_ID');
     if (generation !== this.generation) throw new Error('ILLEGAL_GENERATION');
+    // One member's requests keep their order, however late they are.
+    if (number < (this.lastCommits.get(id) ?? 0)) return;
+    this.lastCommits.set(id, number);
     for (const { topic, partition, offset } of offsets) {
       this.onCommit(topic, partition, offset);
       this.committed.set(`${topic}/${partition}`, offset);
