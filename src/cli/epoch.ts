@@ -88,7 +88,7 @@ async function bump(
     });
   }
   const ranges = await logRanges(options, topic);
-  const next = nextRegistration(registration, ranges, isRecreated);
+  const next = nextRegistration(registration, ranges, isRecreated, await store.positions(topic));
   if (!isMeant) {
     output.result(`would be: ${describe(next)}`);
     output.message('Nothing was changed; say --yes to do it.');

@@ -1,5 +1,5 @@
 import { SluiceError } from './errors.ts';
-import type { TopicRegistration } from './ports.ts';
+import type { StoredPosition, TopicRegistration } from './ports.ts';
 
 /** What the log of a topic looks like now: by partition, the first offset and the end. */
 export interface LogRange {
@@ -15,12 +15,16 @@ const MAX_EPOCH = 511;
  * record changes its version and nothing needs draining; what comes after, and all of a partition that was added, has
  * larger versions than anything before. When the topic was made again, all of it is new.
  *
- * @throws SluiceError E2002 when no epoch is left, or partitions have vanished though the topic was not made again.
+ * `positions`: what the store knows to be settled; a log that ends below it is not the one that was read.
+ *
+ * @throws SluiceError E2002 when no epoch is left, or partitions or records have vanished though the topic was not made
+ * again.
  */
 export function nextRegistration(
   { topic, partitions, epoch, boundaries }: TopicRegistration,
   ranges: readonly LogRange[],
   isRecreated: boolean,
+  positions: readonly Pick<StoredPosition, 'partition' | 'settled'>[] = [],
 ): TopicRegistration {
   const next = epoch + 1;
   if (next > MAX_EPOCH) {
@@ -33,6 +37,7 @@ export function nextRegistration(
       remedy: 'Partitions never go away: if the topic was made again, say --recreated',
     });
   }
+  if (!isRecreated) refuseShorterLogs(topic, ranges, [...boundaries, ...positions]);
   const isNew = (partition: number): boolean => isRecreated || partition >= partitions;
   const begun = ranges.map(({ partition, high }) => ({
     partition,
@@ -41,4 +46,24 @@ export function nextRegistration(
   }));
   const kept = boundaries.filter((one) => !isNew(one.partition));
   return { topic, partitions: ranges.length, epoch: next, boundaries: [...kept, ...begun] };
+}
+
+/** A log that ends below what was read of it would give new records the versions of old ones. */
+function refuseShorterLogs(
+  topic: string,
+  ranges: readonly LogRange[],
+  reached: readonly { readonly partition: number; readonly fromOffset?: number; readonly settled?: number }[],
+): void {
+  for (const { high, partition } of ranges) {
+    const own = reached.filter((one) => one.partition === partition);
+    const least = Math.max(0, ...own.map(({ fromOffset = 0, settled = 0 }) => Math.max(fromOffset, settled)));
+    if (high >= least) continue;
+    throw new SluiceError(
+      'E2002',
+      `partition ${partition} of topic ${topic} ends at ${high}, and was read up to ${least}`,
+      {
+        remedy: 'If the topic was made again, say --recreated',
+      },
+    );
+  }
 }
