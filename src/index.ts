@@ -6,6 +6,7 @@
 
 // The pipeline.
 export { type Connected, connect, type Hooks, syncOptions } from './cli/connect.ts';
+export { steadyScheduler } from './cli/steady-scheduler.ts';
 // Configuration.
 export { type ConfigLine, describeConfig } from './config/describe.ts';
 export { type Config, type LoadOptions, loadConfig } from './config/load.ts';

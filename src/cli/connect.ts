@@ -1,4 +1,4 @@
-import { asyncScheduler, type SchedulerLike } from 'rxjs';
+import type { SchedulerLike } from 'rxjs';
 import { isEncrypted, tlsOptions, urlWithCredentials } from '../config/connections.ts';
 import type { Config } from '../config/load.ts';
 import { crashPointOfProcess, processConfig } from '../config/process-config.ts';
@@ -21,6 +21,7 @@ import { sqliteStore } from '../sinks/sqlite-store.ts';
 import { fileSource } from '../sources/file-source.ts';
 import { kafkaSource } from '../sources/kafka-source.ts';
 import type { SourceEvent } from '../sources/source-event.ts';
+import { steadyScheduler } from './steady-scheduler.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -35,14 +36,14 @@ export interface Connected extends Parts {
   readonly tables: Tables;
 }
 
-type Source = RecordSource & { partitionCount(topic: string): number };
+type Source = RecordSource & { partitionCount(topic: string, epoch?: number): number };
 
 /**
  * Makes the adapters that a configuration names. Nothing is connected yet, but the store must be opened before use.
- * Without hooks nobody hears of events, and time is the system's.
+ * Without hooks nobody hears of events, and time passes as for the command.
  */
 export function connect(config: Config, given: Partial<Hooks> = {}): Connected {
-  const hooks = { report: () => undefined, onSourceEvent: () => undefined, scheduler: asyncScheduler, ...given };
+  const hooks = { report: () => undefined, onSourceEvent: () => undefined, scheduler: steadyScheduler, ...given };
   const { report, scheduler } = hooks;
   const point = crashPointOfProcess();
   const crash = point === null ? null : crashPoint(point, () => process.kill(process.pid, 'SIGKILL'), scheduler);
@@ -57,7 +58,7 @@ export function connect(config: Config, given: Partial<Hooks> = {}): Connected {
   };
   const plainSource = sourceOf(config.source, { ...hooks, onSourceEvent, inFlight, store });
   const source = crash?.source(plainSource) ?? plainSource;
-  const format = canalJson({ tables: routes, partitionCount: (topic) => source.partitionCount(topic) });
+  const format = canalJson({ tables: routes, partitionCount: (topic, epoch) => source.partitionCount(topic, epoch) });
   const buffer = crashing('buffer', bufferOf(config.buffer, scheduler));
   const index = crashing('index', indexOf(config.index));
   return { source, format, buffer, store, index, inFlight, report, scheduler, tables: routes };
