@@ -10,8 +10,8 @@ import { TableShape } from './table-shape.ts';
 
 export interface CanalJsonOptions {
   readonly tables: Tables;
-  /** Number of partitions of a topic, for key changes. Default: 1. */
-  readonly partitionCount?: (topic: string) => number;
+  /** Number of partitions that a topic had in an epoch, for key changes. Default: 1. */
+  readonly partitionCount?: (topic: string, epoch: number) => number;
   /** False for a topic of several partitions that Canal does not spread by `$pk$`, but by table. Default: true. */
   readonly hashedTopic?: (topic: string) => boolean;
   /** Longer values are rejected before they are parsed. Bytes, 16 MiB by default. */
@@ -113,14 +113,14 @@ class CanalParser {
       topic: batch.topic,
       partition: batch.partition,
       maxRows: this.maxRows,
-      hashedPartitions: () => this.hashedPartitions(batch.topic),
+      hashedPartitions: () => this.hashedPartitions(batch),
     });
     if (plan !== null) this.templates.learn(text, record, plan, shape);
   }
 
-  private hashedPartitions(topic: string): number {
+  private hashedPartitions({ epoch, topic }: RecordBatch): number {
     const { hashedTopic, partitionCount } = this.options;
-    return (hashedTopic?.(topic) ?? true) ? (partitionCount?.(topic) ?? 1) : 1;
+    return (hashedTopic?.(topic) ?? true) ? (partitionCount?.(topic, epoch) ?? 1) : 1;
   }
 
   private readDdl({ database, sql, table, type }: CanalRecord, out: ParsedChanges) {

@@ -13,7 +13,8 @@ const MAX_EPOCH = 511;
 /**
  * The registration that begins a new epoch. Records below the present log ends keep the epoch they were read in, so no
  * record changes its version and nothing needs draining; what comes after, and all of a partition that was added, has
- * larger versions than anything before. When the topic was made again, all of it is new.
+ * larger versions than anything before, and how many partitions there were is kept with them: it tells where Canal sent a
+ * key of theirs. When the topic was made again, all of it is new.
  *
  * `positions`: what the store knows to be settled; a log that ends below it is not the one that was read.
  *
@@ -43,6 +44,7 @@ export function nextRegistration(
     partition,
     epoch: next,
     fromOffset: isNew(partition) ? 0 : high,
+    partitionsBefore: partitions,
   }));
   const kept = boundaries.filter((one) => !isNew(one.partition));
   return { topic, partitions: ranges.length, epoch: next, boundaries: [...kept, ...begun] };
@@ -62,7 +64,7 @@ function refuseShorterLogs(
       'E2002',
       `partition ${partition} of topic ${topic} ends at ${high}, and was read up to ${least}`,
       {
-        remedy: 'If the topic was made again, say --recreated',
+        remedy: 'If the topic was made again or lost its end, say --recreated: then all of it is read anew',
       },
     );
   }

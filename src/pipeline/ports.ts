@@ -173,13 +173,21 @@ export interface LetterFilter {
   readonly limit?: number;
 }
 
+/** Where an epoch begins in one partition. `partitionsBefore`: how many the topic had in the epoch before. */
+export interface EpochBoundary {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly fromOffset: number;
+  readonly partitionsBefore?: number;
+}
+
 /** What the registry keeps of a topic (delivery.md 1.4). */
 export interface TopicRegistration {
   readonly topic: string;
   readonly partitions: number;
   readonly epoch: number;
   /** Per partition, the first offset of each epoch after the first: records below it keep the epoch before. */
-  readonly boundaries: readonly { readonly partition: number; readonly epoch: number; readonly fromOffset: number }[];
+  readonly boundaries: readonly EpochBoundary[];
 }
 
 /** Position of one partition, mirrored for SQL, with the anchor (the last settled record) and the delete-check position R. */

@@ -37,8 +37,7 @@ export function topicRegistrar(database: SqlDatabase) {
     .map((column) => `${column} = CASE WHEN ${proposed('epoch')} >= epoch THEN ${proposed(column)} ELSE ${column} END`);
   const statement = insertStatement(database.dialect, 'stream_registry', columns, 'topic', assignments);
   return ({ topic, partitions, epoch, boundaries }: TopicRegistration): Promise<void> => {
-    const listed = boundaries.map(({ partition, epoch, fromOffset }) => ({ partition, epoch, fromOffset }));
-    return insertRows(database, statement, [topic, partitions, JSON.stringify(listed), epoch]);
+    return insertRows(database, statement, [topic, partitions, JSON.stringify(boundaries), epoch]);
   };
 }
 

@@ -73,8 +73,8 @@ export class KafkaReading {
     return this.feed.assignments;
   }
 
-  partitionCount(topic: string): number {
-    return this.topics.partitionCount(topic);
+  partitionCount(topic: string, epoch: number | null): number {
+    return this.topics.partitionCount(topic, epoch);
   }
 
   start(subscriber: Subscriber<RecordBatch>): TeardownLogic {

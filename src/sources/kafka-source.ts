@@ -28,8 +28,8 @@ export interface KafkaSourceOptions extends KafkaClientOptions {
 }
 
 export interface KafkaSource extends RecordSource {
-  /** Number of partitions of a topic as registered; 0 before `records` is subscribed and checked. */
-  partitionCount(topic: string): number;
+  /** Number of partitions of a topic as registered, in an epoch or now; 0 before `records` is subscribed and checked. */
+  partitionCount(topic: string, epoch?: number): number;
 }
 
 /**
@@ -54,6 +54,6 @@ export function kafkaSource(options: KafkaSourceOptions): KafkaSource {
     stop: () => reading.stop(),
     commit: () => reading.commit(),
     close: () => reading.close(),
-    partitionCount: (topic) => reading.partitionCount(topic),
+    partitionCount: (topic, epoch) => reading.partitionCount(topic, epoch ?? null),
   };
 }

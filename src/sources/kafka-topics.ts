@@ -14,7 +14,7 @@ import {
 } from './kafka-checks.ts';
 import { KafkaPartition } from './kafka-partition.ts';
 import type { KafkaSourceOptions } from './kafka-source.ts';
-import { topicEpochs } from './topic-epochs.ts';
+import { partitionsAt, topicEpochs } from './topic-epochs.ts';
 
 /** Partitions of one topic that are ours. */
 export interface Share {
@@ -32,8 +32,10 @@ export class KafkaTopics {
     this.options = options;
   }
 
-  partitionCount(topic: string): number {
-    return this.registrations.get(topic)?.partitions ?? 0;
+  partitionCount(topic: string, epoch: number | null): number {
+    const registration = this.registrations.get(topic);
+    if (registration === undefined) return 0;
+    return epoch === null ? registration.partitions : partitionsAt(registration, epoch);
   }
 
   /** All checks that need no assignment. Resolves with the topics to read; rejects with E2002, E2003, E2004 or the store's error. */

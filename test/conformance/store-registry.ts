@@ -11,7 +11,12 @@ export function registryConformance(opened: () => OpenPlace): void {
     const { topic } = newPartition();
     assert.equal(await store.registration(topic), null);
     await store.register({ topic, partitions: 3, epoch: 0, boundaries: [] });
-    const bumped = { topic, partitions: 6, epoch: 1, boundaries: [{ partition: 0, epoch: 1, fromOffset: 2 ** 43 }] };
+    const bumped = {
+      topic,
+      partitions: 6,
+      epoch: 1,
+      boundaries: [{ partition: 0, epoch: 1, fromOffset: 2 ** 43, partitionsBefore: 3 }],
+    };
     await store.register(bumped);
     await store.register({ topic, partitions: 3, epoch: 0, boundaries: [] });
     assert.deepEqual(await store.registration(topic), bumped);

@@ -75,6 +75,15 @@ test('the removal of a former key in another partition is a letter, and the new 
   assert.deepEqual(briefly(parseValue(formatOf(), value, place)), ['delete 2', 'upsert 1']);
 });
 
+test('where Canal sent a former key is told by the number of partitions when the record was written', () => {
+  const value = update([{ id: '1', note: 'b' }], [{ id: '2' }]);
+  // 6 partitions today; when there was one, both keys were in it.
+  const grown = formatOf([], { partitionCount: (_: string, epoch: number) => (epoch === 0 ? 1 : 6) });
+  const place = { partition: 5, offset: 3 };
+  assert.deepEqual(briefly(parseValue(grown, value, { ...place, epoch: 0 })), ['delete 2', 'upsert 1']);
+  assert.deepEqual(briefly(parseValue(grown, value, { ...place, epoch: 1 })), ['upsert 1', 'unordered-key-change 2']);
+});
+
 test('a row whose values are not of their types is a letter that names the columns, and its neighbours go on', () => {
   const data = [
     { id: '1', note: 'x' },

@@ -5,7 +5,7 @@ import { placeOf, versionOf } from '../../src/pipeline/change.ts';
 import { type LogRange, nextRegistration } from '../../src/pipeline/epoch-bump.ts';
 import { SluiceError } from '../../src/pipeline/errors.ts';
 import type { TopicRegistration } from '../../src/pipeline/ports.ts';
-import { topicEpochs } from '../../src/sources/topic-epochs.ts';
+import { partitionsAt, topicEpochs } from '../../src/sources/topic-epochs.ts';
 
 const FIRST: TopicRegistration = { topic: 'shop', partitions: 2, epoch: 0, boundaries: [] };
 
@@ -60,11 +60,20 @@ test('the epoch begins at the end of each log, and at the start of a partition t
     partitions: 3,
     epoch: 1,
     boundaries: [
-      { partition: 0, epoch: 1, fromOffset: 10 },
-      { partition: 1, epoch: 1, fromOffset: 20 },
-      { partition: 2, epoch: 1, fromOffset: 0 },
+      { partition: 0, epoch: 1, fromOffset: 10, partitionsBefore: 2 },
+      { partition: 1, epoch: 1, fromOffset: 20, partitionsBefore: 2 },
+      { partition: 2, epoch: 1, fromOffset: 0, partitionsBefore: 2 },
     ],
   });
+});
+
+test('records of an epoch are of as many partitions as there were then', () => {
+  const grown = nextRegistration(FIRST, logs(10, 20, 0), false);
+  const again = nextRegistration(grown, logs(11, 20, 0, 0, 0), false);
+  assert.deepEqual(
+    [0, 1, 2].map((epoch) => partitionsAt(again, epoch)),
+    [2, 3, 5],
+  );
 });
 
 test('a topic that was made again is new from its first record on, with as many partitions as it has now', () => {
@@ -74,7 +83,7 @@ test('a topic that was made again is new from its first record on, with as many 
     topic: 'shop',
     partitions: 1,
     epoch: 2,
-    boundaries: [{ partition: 0, epoch: 2, fromOffset: 0 }],
+    boundaries: [{ partition: 0, epoch: 2, fromOffset: 0, partitionsBefore: 2 }],
   });
   const epochAt = topicEpochs(again, 0);
   assert.ok(versionOf(epochAt(0), 0) > versionOf(1, 1_000_000));
