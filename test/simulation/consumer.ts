@@ -22,7 +22,7 @@ import { type InFlight, PartitionLog } from '../../src/pipeline/position.ts';
 import { AssignmentFeed } from '../../src/sources/assignment-feed.ts';
 import { outsideLog, type PartitionRange, refuseOtherCount, startPlace } from '../../src/sources/kafka-checks.ts';
 import { KafkaPartition } from '../../src/sources/kafka-partition.ts';
-import { topicEpochs } from '../../src/sources/topic-epochs.ts';
+import { partitionsAt, topicEpochs } from '../../src/sources/topic-epochs.ts';
 import type { Process } from './clock.ts';
 import type { KafkaModel, LogEntry, TopicShare } from './kafka-model.ts';
 import type { Network, Server } from './network.ts';
@@ -76,8 +76,9 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
     return this.readings.map(({ partition }) => partition.log);
   }
 
-  partitionCount(topic: string): number {
-    return this.registrations.get(topic)?.partitions ?? 0;
+  partitionCount(topic: string, epoch: number): number {
+    const registration = this.registrations.get(topic);
+    return registration === undefined ? 0 : partitionsAt(registration, epoch);
   }
 
   /** Ends intake; positions can still be committed. */
@@ -333,7 +334,10 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
     const { fetchRecords, inFlight, kafka, link, network, process } = this.options;
     const { partition } = reading;
     if (!this.isReading || reading.isFetching || !partition.log.isCurrent) return;
-    if (inFlight.isFull) return this.waitForRoom();
+    if (inFlight.isFull) {
+      this.waitForRoom();
+      return;
+    }
     reading.isFetching = true;
     const { topic, partition: number } = partition.log;
     const from = partition.expected;

@@ -97,7 +97,7 @@ export class Instance {
     const hashedTopic = (): boolean => profile.routing === 'by-key';
     const format = canalJson({
       tables: routes,
-      partitionCount: (topic) => consumer.partitionCount(topic),
+      partitionCount: (topic, epoch) => consumer.partitionCount(topic, epoch),
       hashedTopic,
     });
     const { buffer } = backends;

@@ -138,9 +138,9 @@ export class Oracle {
   }
 
   private expectDocument(last: TruthChange, found: { version: number; source: string } | undefined): void {
-    if (found === undefined) return this.violate(`${describe(last)} is missing`);
-    if (found.version !== last.version) return this.violate(`${describe(last)} is there with version ${found.version}`);
-    if (found.source !== last.document) this.violate(`${describe(last)} is there with another body`);
+    if (found === undefined) this.violate(`${describe(last)} is missing`);
+    else if (found.version !== last.version) this.violate(`${describe(last)} is there with version ${found.version}`);
+    else if (found.source !== last.document) this.violate(`${describe(last)} is there with another body`);
   }
 
   /** Of a key whose last change was refused, one of its earlier states is left; if only the last was, exactly the one before. */
@@ -151,7 +151,10 @@ export class Oracle {
   ): void {
     const older = changes.slice(0, -1);
     const before = older.at(-1);
-    if (last.kind === 'bad' && before?.kind === 'upsert') return this.expectDocument(before, found);
+    if (last.kind === 'bad' && before?.kind === 'upsert') {
+      this.expectDocument(before, found);
+      return;
+    }
     if (last.kind === 'bad' && (before === undefined || before.kind === 'delete')) {
       if (found !== undefined) this.violate(`${last.table}/${last.key} is there, and nothing asked for it`);
       return;

@@ -67,7 +67,10 @@ export class Upstream {
   write(): void {
     const { poison, random, tables } = this.options;
     const table = random.pick(tables);
-    if (random.chance(poison)) return this.writeOddity(table);
+    if (random.chance(poison)) {
+      this.writeOddity(table);
+      return;
+    }
     const message = this.change(table);
     this.sent.push(message);
     this.send(message);
@@ -143,7 +146,8 @@ export class Upstream {
       rows.set(id, after);
       const message: Message = { table, type: before === null ? 'INSERT' : 'UPDATE', events: [{ before, after }] };
       this.sent.push(message);
-      return this.send(message);
+      this.send(message);
+      return;
     }
     const { clock, kafka } = this.options;
     const partition = kafka.partition(this.topicOf(table), 0);
