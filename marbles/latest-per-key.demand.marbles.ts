@@ -118,3 +118,21 @@ test('at a cap with every slot busy keys fold on, and nothing is taken before a 
     expectSubscriptions(busy.subscriptions).toBe(answered);
   });
 });
+
+test('a window of many keys leaves batch after batch, without a wait for the next window', () => {
+  inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
+    const keyOf = (i: number): string =>
+      [...i.toString(26)].map((digit) => String.fromCharCode(97 + parseInt(digit, 26))).join('');
+    const words = Array.from({ length: 5100 }, (_, i) => `${keyOf(i)}${i + 1}`).join(' ');
+    const records = hot('  1-----------------|', { 1: words });
+    //                     -----|-----|-----|-   windowMs = 6, 1000 documents a batch
+    const answer = cold('        -|');
+    const batches = '      ------xxxxxy------|';
+    const into = index(1, () => answer);
+    const sizes = records.pipe(
+      foldWords({ scheduler, into, maxKeys: 10_000, maxBytes: 16 << 20 }),
+      map((batch) => batch.split(' ').length),
+    );
+    expectObservable(sizes).toBe(batches, { x: 1000, y: 100 });
+  });
+});

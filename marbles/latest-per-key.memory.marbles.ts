@@ -4,8 +4,10 @@ import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { concat, map, NEVER, pipe, tap, timer, VirtualTimeScheduler } from 'rxjs';
+import { entryOf } from '../src/operators/entry.ts';
 import { latestPerKey } from '../src/operators/latest-per-key.ts';
-import { changeOf } from './change-words.ts';
+import { TableFold } from '../src/operators/table-fold.ts';
+import { changeOf, tableNamed } from './change-words.ts';
 import { foldOptions, index } from './fold-words.ts';
 import { wordLog } from './word-log.ts';
 
@@ -48,4 +50,27 @@ test('what was taken is not kept, though the fold is never empty', async () => {
   assert.ok(taken > 5000, `${taken} were taken`);
   assert.ok(alive <= 600, `${alive} of ${entered.length} changes are kept`);
   assert.ok(!running.closed);
+});
+
+test('the places of what was taken are given up too', async () => {
+  const fold = new TableFold(tableNamed(), 0);
+  const { ticket } = wordLog().read('a1');
+  const entry = entryOf(changeOf('a1'), ticket, 0);
+  const pass = (passes: number): void => {
+    for (let i = 0; i < passes; i += 1) {
+      fold.push(entry);
+      fold.close();
+      let taken = 0;
+      // One is left behind each time, so that the fold never is empty.
+      if (fold.size > 1) fold.takeWhile(() => taken++ === 0);
+    }
+  };
+  pass(10_000);
+  await collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  pass(1_000_000);
+  await collectGarbage();
+  const growth = process.memoryUsage().heapUsed - before;
+  assert.ok(growth < 4 << 20, `${growth} bytes more`);
+  assert.equal(fold.size, 1);
 });

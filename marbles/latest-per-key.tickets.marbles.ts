@@ -1,37 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EMPTY, endWith, ignoreElements, map, merge, Observable, Subject, take, tap } from 'rxjs';
+import { EMPTY, ignoreElements, map, merge, take, tap } from 'rxjs';
 import type { Entry } from '../src/operators/fold.ts';
 import { type DedupedBatch, latestPerKey } from '../src/operators/latest-per-key.ts';
-import { wordOf, wordsOf } from './change-words.ts';
-import { foldOptions, foldWords, heldIndex, index, parkingStore } from './fold-words.ts';
+import { wordsOf } from './change-words.ts';
+import { foldOptions, foldWords, index } from './fold-words.ts';
 import { inVirtualTime } from './in-virtual-time.ts';
-import { recoveredPage, roomyInFlight, wordLog } from './word-log.ts';
-
-test('a recovered key that the index does not take is let go: the store has it', () => {
-  const log = wordLog();
-  inVirtualTime(({ hot, expectObservable, scheduler }) => {
-    const pages = hot('    1------------|', { 1: 'a1 b2' });
-    //                     -----|            windowMs = 6
-    const freed = '        ------(f|)';
-    const { calls, park } = parkingStore(scheduler);
-    const free = new Observable<string>((subscriber) => {
-      const page = pages.pipe(
-        map((words) =>
-          recoveredPage(words, log.inFlight, () => {
-            subscriber.next('f');
-            subscriber.complete();
-          }),
-        ),
-      );
-      const fold = latestPerKey(foldOptions({ scheduler, log, park, parkAfterWindows: 1 }));
-      return page.pipe(fold, heldIndex()).subscribe();
-    });
-    expectObservable(free).toBe(freed);
-    expectObservable(pages.pipe(ignoreElements(), endWith(calls))).toBe('13ms (x|)', { x: [] });
-  });
-  assert.deepEqual(log.inFlight, roomyInFlight());
-});
+import { roomyInFlight, wordLog } from './word-log.ts';
 
 test('keys of a partition that was assigned anew are dropped, and those of another are not', () => {
   const inFlight = roomyInFlight();
@@ -108,30 +83,6 @@ test('a change that settles while a newer one of its key folds frees its own pla
     expectObservable(records.pipe(foldWords({ scheduler, log, into }))).toBe(batches, { x: 'a1', y: 'a2' });
     expectObservable(log.positions(scheduler), '^ 16ms !').toBe(positions, [0, 1, 2]);
   });
-});
-
-test('a page of recovered keys does not wait for a key that the live stream has taken over', () => {
-  const log = wordLog();
-  inVirtualTime(({ hot, expectObservable, scheduler }) => {
-    const pages = hot('    1------', { 1: 'a1' });
-    const records = hot('  --2---|', { 2: 'a2' });
-    //                     -----|   windowMs = 6
-    const batches = '      ------(x|)';
-    const freed = '        --f';
-    const free = new Subject<string>();
-    const page = pages.pipe(
-      take(1),
-      map((words) => recoveredPage(words, log.inFlight, () => free.next('f'))),
-    );
-    const folded = merge(page, records.pipe(map(log.read))).pipe(
-      latestPerKey(foldOptions({ scheduler, log })),
-      index(),
-      map(({ entries }) => entries.map((entry) => `${wordOf(entry)}, parked ${entry.parkedVersion}`).join(' ')),
-    );
-    expectObservable(free).toBe(freed);
-    expectObservable(folded).toBe(batches, { x: 'a2, parked 1' });
-  });
-  assert.deepEqual(log.inFlight, roomyInFlight());
 });
 
 test('a key that is read again after an assignment keeps its newest change under the new claim', () => {
