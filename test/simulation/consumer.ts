@@ -112,7 +112,7 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
           if (!isMember) this.join();
           else if (generation !== this.generation) this.joined(generation, share);
         },
-        error: () => undefined,
+        error: () => process.after(1000, () => this.heartbeat()),
       }),
     );
   }

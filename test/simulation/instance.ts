@@ -155,6 +155,6 @@ export class Instance {
 }
 
 /** Whether an instance refused to read because the log is not the registered one. */
-export function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): error is SluiceError {
   return error instanceof SluiceError && (error.code === 'E2002' || error.code === 'E2003');
 }

@@ -188,9 +188,10 @@ export class Nemesis {
 
   /** The topic is deleted and made again; Canal begins anew a little before where it was. Instances die of the missing topic. */
   private recreate(): boolean {
-    const { clock, kafka, operator, profile, random, topics, truth, upstream } = this.world;
+    const { clock, kafka, operator, profile, random, store, topics, truth, upstream } = this.world;
     // What was read but never mirrored cannot be told from another log: the first second of a topic is not protected.
-    if (topics.some((topic) => !this.isKnown(topic))) return false;
+    const isRead = topics.some((topic) => store.positions(topic).some(({ anchor }) => anchor !== null));
+    if (!isRead || topics.some((topic) => !this.isKnown(topic))) return false;
     for (const instance of [...this.world.instances]) this.world.kill(instance);
     const unsettled = topics.some((topic) =>
       kafka.topic(topic).partitions.some(({ high }, p) => (kafka.committed.get(`${topic}/${p}`) ?? 0) < high),

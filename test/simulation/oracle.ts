@@ -49,6 +49,7 @@ export class Oracle {
   /** Highest version of each key that the index took, or that is parked or lettered. */
   private readonly covered = new Map<string, number>();
   private readonly letters = new Set<string>();
+  private readonly overtaken = new Set<string>();
   private readonly rows = new Set<string>();
   private readonly checkedTo = new Map<string, number>();
 
@@ -67,7 +68,12 @@ export class Oracle {
 
   /** `isNewest`: the index refused it, so it stands for older changes of its key too. */
   lettered(table: string, key: string, version: number, isNewest: boolean): void {
-    if (isNewest) this.cover(table, key, version);
+    if (isNewest) {
+      // Refused when a newer change had settled already: nobody is left to close it, a redrive would.
+      const newest = this.covered.get(nameOf(table, key)) ?? 0;
+      if (newest > version) this.overtaken.add(`${nameOf(table, key)}\n${version}`);
+      this.cover(table, key, version);
+    }
     this.letters.add(`${nameOf(table, key)}\n${version}`);
   }
 
@@ -191,6 +197,7 @@ export class Oracle {
     return [...this.options.store.deadLetters.values()]
       .filter((row) => row.tableName === `shop.${table}` && row.key === key && row.state !== 'closed')
       .filter(({ reason }) => reason !== 'unordered-key-change')
+      .filter((row) => !this.overtaken.has(`${nameOf(row.tableName, key)}\n${row.version}`))
       .map((row) => row.version);
   }
 }

@@ -138,7 +138,7 @@ export class World {
     if (error === null) return;
     if (isRefusal(error)) {
       this.sometimes.hit('log refused');
-      this.operator.refused();
+      this.operator.refused(error);
     } else this.sometimes.hit('instance ended by an error');
   }
 
