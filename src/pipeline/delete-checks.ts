@@ -13,11 +13,14 @@ import {
 } from 'rxjs';
 import { untilDone } from '../operators/backoff.ts';
 import type { Table } from './change.ts';
+import type { PairingRefusal } from './pairing.ts';
 import type { IndexSink, KeyVersion, Partition, Store } from './ports.ts';
 
 export interface DeleteCheckOptions {
   readonly store: Pick<Store, 'deletesBetween'>;
   readonly index: Pick<IndexSink, 'versions' | 'write'>;
+  /** Deletes of a table that must not be written from this topic were never sent, and are none of this check's. Default: none. */
+  readonly refusalOf?: PairingRefusal;
   /** Deletes read and asked about at a time. */
   readonly page: number;
   readonly scheduler: SchedulerLike;
@@ -49,7 +52,7 @@ export function checkDeletes(
     return untilDone(() => store.deletesBetween(partition, { ...range, cursor, limit }), scheduler).pipe(
       concatMap((page) => {
         cursor = page.cursor;
-        return checkPage(options, page.deletes).pipe(
+        return checkPage(options, partition, page.deletes).pipe(
           map((repeated) => {
             sum = { checked: sum.checked + page.deletes.length, repeated: sum.repeated + repeated };
             return sum;
@@ -64,8 +67,12 @@ export function checkDeletes(
 }
 
 /** Emits how many documents of the page had to be deleted again. */
-function checkPage(options: DeleteCheckOptions, deletes: readonly KeyVersion[]): Observable<number> {
-  const { index, scheduler } = options;
+function checkPage(
+  options: DeleteCheckOptions,
+  { topic }: Partition,
+  deletes: readonly KeyVersion[],
+): Observable<number> {
+  const { index, refusalOf = () => of(null), scheduler } = options;
   const byTable = new Map<Table, KeyVersion[]>();
   for (const one of deletes) {
     const some = byTable.get(one.table);
@@ -75,7 +82,8 @@ function checkPage(options: DeleteCheckOptions, deletes: readonly KeyVersion[]):
   let repeated = 0;
   const checks = [...byTable].map(([table, some]) => {
     const keys = some.map(({ key }) => key);
-    return untilDone(() => index.versions(table, keys), scheduler).pipe(
+    return untilDone(() => refusalOf(table, topic), scheduler).pipe(
+      concatMap((refusal) => (refusal === null ? untilDone(() => index.versions(table, keys), scheduler) : EMPTY)),
       concatMap((versions) => {
         const back = some.filter((one, i) => isBelow(versions[i] ?? null, one.version));
         repeated += back.length;

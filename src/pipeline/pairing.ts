@@ -3,14 +3,13 @@ import type { DedupedBatch } from '../operators/latest-per-key.ts';
 import type { Table } from './change.ts';
 import type { Asked, Store } from './ports.ts';
 
-/**
- * Guards "one index, one table, one topic" (delivery.md 1.4): answers null for a batch whose pairing is the registered
- * one, else what stands against it. A changed routing would start offsets at 0, and every write would be refused as old.
- * Pairings never change while a service runs, so each is asked for once.
- */
-export function pairingGuard(store: Asked<Pick<Store, 'pair'>>): (batch: DedupedBatch) => Observable<string | null> {
+/** Says what stands against writing a table's changes from a topic to its index; null when nothing does. */
+export type PairingRefusal = (table: Table, topic: string) => Observable<string | null>;
+
+/** Claims pairings in the store. They never change while a service runs, so each is asked for once. */
+export function pairingRefusals(store: Asked<Pick<Store, 'pair'>>): PairingRefusal {
   const known = new Map<string, string | null>();
-  const refusalOf = (table: Table, topic: string): Observable<string | null> => {
+  return (table, topic) => {
     const name = JSON.stringify([table.index, table.qualified, topic]);
     const refusal = known.get(name);
     if (refusal !== undefined) return of(refusal);
@@ -23,6 +22,16 @@ export function pairingGuard(store: Asked<Pick<Store, 'pair'>>): (batch: Deduped
       tap((found) => known.set(name, found)),
     );
   };
+}
+
+/**
+ * Guards "one index, one table, one topic" (delivery.md 1.4): answers null for a batch whose pairing is the registered
+ * one, else what stands against it. A changed routing would start offsets at 0, and every write would be refused as old.
+ */
+export function pairingGuard(
+  store: Asked<Pick<Store, 'pair'>>,
+  refusalOf: PairingRefusal = pairingRefusals(store),
+): (batch: DedupedBatch) => Observable<string | null> {
   const firstRefusal = (table: Table, topics: readonly string[]): Observable<string | null> => {
     const [topic, ...others] = topics;
     if (topic === undefined) return of(null);

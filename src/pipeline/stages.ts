@@ -13,7 +13,7 @@ import type { BackoffOptions } from '../operators/backoff.ts';
 import type { ChangeBatch, Rejection } from './change.ts';
 import type { PipelineEvent, Report } from './events.ts';
 import { OwedKeys } from './owed-keys.ts';
-import { pairingGuard } from './pairing.ts';
+import { pairingGuard, pairingRefusals } from './pairing.ts';
 import type {
   Asked,
   ChangeBuffer,
@@ -130,6 +130,7 @@ export function stage(
     writeLetters,
   };
   const { assignments } = source;
+  const refusalOf = pairingRefusals(store);
   return {
     stages: {
       parse: { ...common, format, writeLetters },
@@ -152,7 +153,7 @@ export function stage(
         maxAttempts: options.maxAttempts,
         backoff: options.backoff,
         holdMs: options.holdMs,
-        admit: pairingGuard(store),
+        admit: pairingGuard(store, refusalOf),
       },
       settle: { ...common, store: settling, buffer, parked, letters },
     },
@@ -172,6 +173,7 @@ export function stage(
       ...common,
       store,
       index: parts.index,
+      refusalOf,
       assignments,
       pauseLimitMs: options.pauseLimitMs,
       gcDeletesMs: options.gcDeletesMs,

@@ -19,12 +19,15 @@ import {
 import { untilDone } from '../operators/backoff.ts';
 import { checkDeletes, type DeleteCheckOptions } from './delete-checks.ts';
 import type { Report } from './events.ts';
+import type { PairingRefusal } from './pairing.ts';
 import type { Asked, Assignment, IndexSink, Store, StoredPosition } from './ports.ts';
 import type { PartitionLog } from './position.ts';
 
 export interface UpkeepOptions {
   readonly store: Asked<Pick<Store, 'positions' | 'savePositions' | 'deletesBetween' | 'purge'>>;
   readonly index: Asked<Pick<IndexSink, 'versions' | 'write' | 'incarnation'>>;
+  /** What stands against a table's writes from a topic; see `pairingRefusals`. */
+  readonly refusalOf?: PairingRefusal;
   readonly assignments: Observable<Assignment>;
   /** Z of delivery.md 6, the longest pause of an instance that is admitted. Milliseconds, 24 h by default. */
   readonly pauseLimitMs: number;
@@ -193,9 +196,9 @@ class PartitionUpkeep {
   }
 
   private check(range: { from: number; to: number }): Observable<never> {
-    const { index, report, scheduler, store } = this.options;
+    const { index, refusalOf = () => of(null), report, scheduler, store } = this.options;
     const { topic, partition } = this.log;
-    const options: DeleteCheckOptions = { store, index, page: 1000, scheduler };
+    const options: DeleteCheckOptions = { store, index, refusalOf, page: 1000, scheduler };
     return checkDeletes(options, this.log, range).pipe(
       tap(({ checked, repeated }) => {
         if (checked > 0) report({ type: 'deletes-checked', topic, partition, checked, repeated });
