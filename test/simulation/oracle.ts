@@ -193,12 +193,16 @@ export class Oracle {
     );
   }
 
-  private openLetters({ key, table }: TruthChange): number[] {
-    return [...this.options.store.deadLetters.values()]
-      .filter((row) => row.tableName === `shop.${table}` && row.key === key && row.state !== 'closed')
-      .filter(({ reason }) => reason !== 'unordered-key-change')
-      .filter((row) => !this.overtaken.has(`${nameOf(row.tableName, key)}\n${row.version}`))
-      .map((row) => row.version);
+  private openLetters({ key, partition, table }: TruthChange): number[] {
+    return (
+      [...this.options.store.deadLetters.values()]
+        .filter((row) => row.tableName === `shop.${table}` && row.key === key && row.state !== 'closed')
+        .filter(({ reason }) => reason !== 'unordered-key-change')
+        // Of a key that has moved to a partition that was added, nobody closes the letters in its former one.
+        .filter((row) => row.partition === partition)
+        .filter((row) => !this.overtaken.has(`${nameOf(row.tableName, key)}\n${row.version}`))
+        .map((row) => row.version)
+    );
   }
 }
 
