@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { finalize, map } from 'rxjs';
+import { map } from 'rxjs';
+import type { PipelineEvent } from '../src/pipeline/events.ts';
 import type { IndexWrite } from '../src/pipeline/ports.ts';
 import { bulkWords, drawnIndex, indexed, outcomes, outcomesOf } from './bulk-index-words.ts';
+import { drawnReports } from './drawn-calls.ts';
 import { inVirtualTime } from './in-virtual-time.ts';
 import { roomyInFlight, wordLog } from './word-log.ts';
 
@@ -50,16 +52,12 @@ test('what the index holds in a newer version is settled like what it took', () 
     const records = hot('  1---|', { 1: 'a1 -b2 c3' });
     const answer = cold('    -(r|)', outcomes({ r: 'newer newer done' }));
     const settled = '      ---x|';
-    const conflicts: number[] = [];
     const { index } = drawnIndex(answer);
-    const report = (event: { type: string; conflicts?: number }): void => {
-      if (event.type === 'bulk') conflicts.push(event.conflicts ?? 0);
-    };
-    const counted = records.pipe(
-      bulkWords({ scheduler, index, report }),
-      finalize(() => assert.deepEqual(conflicts, [2])),
+    const { report, reported } = drawnReports<PipelineEvent>((event) =>
+      event.type === 'bulk' ? `${event.documents} sent, ${event.done} done, ${event.conflicts} newer` : null,
     );
-    expectObservable(counted).toBe(settled, { x: 'a1 -b2 c3' });
+    expectObservable(records.pipe(bulkWords({ scheduler, index, report }))).toBe(settled, { x: 'a1 -b2 c3' });
+    expectObservable(reported).toBe('---b', { b: '3 sent, 3 done, 2 newer' });
   });
 });
 
@@ -116,6 +114,22 @@ test('an error of the source passes at once and ends the requests', () => {
     expectObservable(records.pipe(bulkWords({ scheduler, index }))).toBe('----#');
     expectSubscriptions(answer.subscriptions).toBe('                     --^-!');
   });
+});
+
+test('a defect after the answer ends the stream loudly, and the position stays', () => {
+  const log = wordLog();
+  inVirtualTime(({ cold, hot, expectObservable, expectSubscriptions, scheduler }) => {
+    const records = hot('  1------', { 1: 'a1' });
+    const answer = cold('    -(r|)', outcomes({ r: 'done' }));
+    const { index } = drawnIndex(answer);
+    const defect = new Error('a defect');
+    const report = (): void => {
+      throw defect;
+    };
+    expectObservable(records.pipe(bulkWords({ scheduler, log, index, report }))).toBe('---#', {}, defect);
+    expectSubscriptions(records.subscriptions).toBe('                           ^--!');
+  });
+  assert.equal(log.log.settled, 0);
 });
 
 test('unsubscribing ends requests and waits, and asks nothing more, though a batch was waiting for a slot', () => {

@@ -66,6 +66,24 @@ test('an overloaded index gets half as many requests at a time', () => {
   });
 });
 
+test('one overloaded document in an answer is an overload', () => {
+  inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
+    const records = hot('  1----------------|', { 1: 'a1 b2 c3 d4 e5 f6' });
+    const mixed = cold('     -(r|)', outcomes({ r: 'busy retry' }));
+    const taken = cold('     -----(r|)', outcomes({ r: 'done done' }));
+    const asked = '        --(xy)x----z-----'; //  z waits until both slots are free
+    const { index, asked: calls } = drawnIndex(mixed, taken);
+    const pairs = { batch: { documents: 2, bytes: 1 << 20 } };
+    const values = { x: 'a1 b2', y: 'c3 d4', z: 'e5 f6' };
+    const settled = '      -------y---x----z|';
+    expectObservable(records.pipe(bulkWords({ scheduler, index, slots: 2, window: pairs, backoff }))).toBe(
+      settled,
+      values,
+    );
+    expectObservable(calls).toBe(asked, values);
+  });
+});
+
 test('an index that is overloaded again and again is still asked, one batch at a time', () => {
   inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
     const { words, values } = keys(3);
@@ -86,11 +104,11 @@ test('after twenty batches without overload an index gets one request more at a 
     const records = hot('  1---------------------------|', { 1: words });
     const busy = cold('      -(r|)', outcomes({ r: 'busy' }));
     const taken = cold('     -(r|)', outcomes({ r: 'done' }));
-    //                     a, b, a again, then c to t one by one: the twentieth that goes well
-    const counts = '       0-20--1------------------2--0';
+    //                     a, b, c, a again, then d to t one by one: t is the twentieth that goes well
+    const counts = '       0-30--1-----------------2--0';
     const { index } = drawnIndex(busy, taken);
     const { index: watched, requests } = counted(index, scheduler);
-    const written = records.pipe(bulkWords({ scheduler, index: watched, slots: 2, window, backoff }));
+    const written = records.pipe(bulkWords({ scheduler, index: watched, slots: 3, window, backoff }));
     expectObservable(written.pipe(count())).toBe('28ms (n|)', { n: 26 });
     expectObservable(requests, '^ 29ms !').toBe(counts, COUNTS);
   });

@@ -48,6 +48,28 @@ test('an index that refuses us altogether is left alone with all its tables', ()
   });
 });
 
+test('after a hold one request at a time is tried until the index takes something', () => {
+  inVirtualTime(({ cold, hot, expectObservable, expectSubscriptions, scheduler }) => {
+    const records = hot('  1--------------------------|', { 1: 'a1 b2 c3 d4' });
+    //                     -|                             one document a batch, two slots
+    const blocked = cold('   -----(r|)', outcomes({ r: 'hold' }));
+    const taken = cold('     -----(r|)', outcomes({ r: 'done' }));
+    //                            [ 6  ]     held from the answer, then the first probe
+    const tried = [
+      '                    -------------^----!',
+      '                    ------------------^----!', // taken: two at a time again
+      '                    ------------------^----!',
+      '                    -----------------------^----!',
+    ];
+    const { index } = drawnIndex(blocked, blocked, taken);
+    const window = { batch: { documents: 1, bytes: 1 << 20 } };
+    const settled = '      ------------------a----(bc)-(d|)';
+    const values = { a: 'a1', b: 'b2', c: 'c3', d: 'd4' };
+    expectObservable(records.pipe(bulkWords({ scheduler, index, window, slots: 2 }))).toBe(settled, values);
+    expectSubscriptions(taken.subscriptions).toBe(tried);
+  });
+});
+
 test('the widest of several holds in one answer counts, and what was taken beside them is settled', () => {
   inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
     const records = hot('  1-----------|', { 1: 'a1 b2 c3 d4' });

@@ -122,6 +122,18 @@ test('a wait that the server asks for is kept when it is longer than the back-of
   });
 });
 
+test('of several waits that the server asks for in one answer the longest counts', () => {
+  inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
+    const records = hot('  1-----------|', { 1: 'a1 b2 c3' });
+    const busy = cold('      (r|)', outcomes({ r: 'wait3 wait7 retry' }));
+    const taken = cold('     (r|)', outcomes({ r: 'done done done' }));
+    const asked = '        --x------x---';
+    const { index, asked: calls } = drawnIndex(busy, taken);
+    expectObservable(records.pipe(bulkWords({ scheduler, index }))).toBe('---------x--|', { x: 'a1 b2 c3' });
+    expectObservable(calls).toBe(asked, { x: 'a1 b2 c3' });
+  });
+});
+
 test('a server that asks for more than the longest back-off has its index held, and the slot goes to others', () => {
   inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
     const records = hot('  1----2---------|', { 1: 'a1 logs.b2', 2: 'a3' });

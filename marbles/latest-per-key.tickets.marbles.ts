@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EMPTY, ignoreElements, map, merge, take, tap } from 'rxjs';
+import { EMPTY, endWith, ignoreElements, map, merge, type Observable, take, tap } from 'rxjs';
 import type { Entry } from '../src/operators/fold.ts';
 import { type DedupedBatch, latestPerKey } from '../src/operators/latest-per-key.ts';
+import type { ParkedKey } from '../src/pipeline/ports.ts';
 import { wordsOf } from './change-words.ts';
-import { foldOptions, foldWords, index } from './fold-words.ts';
+import { foldOptions, foldWords, heldIndex, index } from './fold-words.ts';
 import { inVirtualTime } from './in-virtual-time.ts';
 import { roomyInFlight, wordLog } from './word-log.ts';
 
@@ -105,5 +106,39 @@ test('a key that is read again after an assignment keeps its newest change under
     expectObservable(folded.pipe(map(({ entries }) => wordsOf(entries)))).toBe(batches, { x: 'b1' });
   });
   assert.equal(again.log.settled, 1);
+  assert.deepEqual(inFlight, roomyInFlight());
+});
+
+test('a key that came from two partitions is parked in the one that still counts', () => {
+  const inFlight = roomyInFlight();
+  const [lost, kept] = [wordLog({ inFlight }), wordLog({ inFlight, partition: 1 })];
+  inVirtualTime(({ hot, expectObservable, scheduler }) => {
+    const one = hot('      1------|', { 1: 'a1' });
+    const other = hot('    ---2---|', { 2: 'a2' });
+    //                     -----|--   windowMs = 6, parked after 1
+    const batches = '      ------x|';
+    const places: number[] = [];
+    const park = (keys: readonly ParkedKey[]): Observable<never> => {
+      places.push(...keys.map(({ partition }) => partition));
+      return EMPTY;
+    };
+    const records = merge(
+      one.pipe(map(lost.read)),
+      other.pipe(
+        tap(() => lost.log.retire()),
+        map(kept.read),
+      ),
+    );
+    const fold = latestPerKey(foldOptions({ scheduler, log: lost, park, parkAfterWindows: 1 }));
+    expectObservable(
+      records.pipe(
+        fold,
+        heldIndex(),
+        map(({ entries }) => wordsOf(entries)),
+      ),
+    ).toBe(batches, { x: 'a2' });
+    expectObservable(other.pipe(ignoreElements(), endWith(places))).toBe('7ms (x|)', { x: [1] });
+  });
+  assert.equal(kept.log.settled, 2);
   assert.deepEqual(inFlight, roomyInFlight());
 });
