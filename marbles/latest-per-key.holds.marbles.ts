@@ -1,5 +1,6 @@
 import { test } from 'node:test';
 import { EMPTY } from 'rxjs';
+import type { Entry } from '../src/operators/fold.ts';
 import type { DedupedBatch } from '../src/operators/latest-per-key.ts';
 import { foldWords, index } from './fold-words.ts';
 import { inVirtualTime } from './in-virtual-time.ts';
@@ -65,5 +66,23 @@ test('a hold of every index delays each of them', () => {
     const into = index(4, () => EMPTY, takes);
     const values = { x: 'a1', z: 'a3', w: 'logs.b4' };
     expectObservable(records.pipe(foldWords({ scheduler, into }))).toBe(windows, values);
+  });
+});
+
+test('a shorter hold does not cut a longer one', () => {
+  inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
+    const records = hot('  1------------------------|', { 1: 'a1 b2' });
+    //                     -----|                      windowMs = 6, one document a batch, two slots
+    const answer = cold('        --|');
+    //                             [  a: 14     ]
+    //                             [ b ]
+    const batches = '      ------(xy)------------x-y-|';
+    const takes = (batch: DedupedBatch, { change }: Entry): boolean => {
+      if (scheduler.now() <= 8) batch.hold(null, change.key === 'a' ? 14 : 4);
+      return scheduler.now() > 8;
+    };
+    const into = index(2, () => answer, takes);
+    const batch = { documents: 1, bytes: 1 << 20 };
+    expectObservable(records.pipe(foldWords({ scheduler, into, batch }))).toBe(batches, { x: 'a1', y: 'b2' });
   });
 });
