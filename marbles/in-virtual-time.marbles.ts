@@ -35,6 +35,17 @@ test('a stream that never ends fails its drawing and does not hang the run', () 
   );
 });
 
+test('a timer that outlives its stream fails the drawing', () => {
+  assert.throws(
+    () =>
+      inVirtualTime(({ expectObservable, scheduler }) => {
+        interval(60_000, scheduler).subscribe();
+        expectObservable(timer(5, scheduler).pipe(map(String))).toBe('-----(0|)');
+      }),
+    /a timer is left/,
+  );
+});
+
 test('a drawing that expects nothing fails', () => {
   assert.throws(() => inVirtualTime(() => undefined), /expects nothing/);
 });

@@ -13,9 +13,10 @@ const LONGEST_RUN_MS = 4 * 3_600_000;
 /**
  * Runs a drawing in virtual time, where one character is one millisecond, and compares what was expected when it ends.
  *
- * A stream that never ends should be unsubscribed in the drawing: a run is stopped after four hours of its time.
+ * A stream that never ends must be unsubscribed in the drawing, and stop its timers then: a run is stopped after four
+ * hours of its time.
  *
- * @throws AssertionError when nothing was expected: RxJS lets such a test pass.
+ * @throws AssertionError when nothing was expected (RxJS lets such a test pass), or a timer outlives what was drawn.
  */
 export function inVirtualTime(draw: (time: VirtualTime) => void): void {
   const scheduler = new TestScheduler((actual, expected) => assert.deepEqual(actual, expected));
@@ -36,4 +37,5 @@ export function inVirtualTime(draw: (time: VirtualTime) => void): void {
     });
   });
   assert.ok(expectations > 0, 'a drawing that expects nothing proves nothing');
+  assert.equal(scheduler.actions.length, 0, 'a timer is left that nobody stopped');
 }
