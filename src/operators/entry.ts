@@ -7,6 +7,8 @@ import type { Ticket } from '../pipeline/position.ts';
  */
 export interface Entry {
   change: Change;
+  /** Where `change` was read. The tickets may be of other places too, when a key has moved or its table went astray. */
+  place: { readonly topic: string; readonly partition: number };
   /** Tickets held, one a log at most: the oldest unsettled change of this key in that log. */
   tickets: Ticket[];
   /** Offset of the oldest unsettled change. */
@@ -21,11 +23,18 @@ export interface Entry {
 export function entryOf(change: Change, ticket: Ticket, window: number): Entry {
   return {
     change,
+    place: ticket,
     tickets: [ticket],
     firstOffset: change.offset,
     since: window,
     parkedVersion: ticket.log === null ? change.version : 0,
   };
+}
+
+/** From now on the entry stands for this change, which was read there. */
+export function standFor(entry: Entry, change: Change, place: Entry['place']): void {
+  entry.change = change;
+  entry.place = place;
 }
 
 /** Hands one hold of `ticket` to the entry. Of two holds in one log the older counts; one that no longer counts is released. */

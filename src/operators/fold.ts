@@ -1,7 +1,7 @@
 import type { Change, ChangeBatch, Table } from '../pipeline/change.ts';
 import { sizeOf } from '../pipeline/change.ts';
 import type { InFlight, Ticket } from '../pipeline/position.ts';
-import { claim, type Entry, entryOf } from './entry.ts';
+import { claim, type Entry, entryOf, standFor } from './entry.ts';
 import { TableFold } from './table-fold.ts';
 
 export type { Entry } from './entry.ts';
@@ -135,7 +135,7 @@ export class Fold {
       const older = fold.get(entry.change.key);
       if (older !== null) {
         this.account(sizeOf(entry.change) - sizeOf(older.change));
-        older.change = entry.change;
+        standFor(older, entry.change, entry.place);
         this.join(entry, older);
       } else {
         this.out -= 1;
@@ -198,7 +198,7 @@ export class Fold {
     this.superseded += 1;
     if (change.version >= entry.change.version) {
       this.account(sizeOf(change) - sizeOf(entry.change));
-      entry.change = change;
+      standFor(entry, change, ticket);
     }
     if (ticket.log === null) entry.parkedVersion = Math.max(entry.parkedVersion, change.version);
     entry.firstOffset = Math.min(entry.firstOffset, change.offset);

@@ -120,11 +120,10 @@ function tellStore(
   ];
 }
 
-/** Where the key's life is in the log. An entry has a ticket until it is settled. */
+/** Where the change is in the log. An entry has a ticket until it is settled. */
 function placeOfEntry(entry: Entry): Partition {
-  const [ticket] = entry.tickets;
-  if (ticket === undefined) throw new Error('an entry was settled twice');
-  return ticket;
+  if (entry.tickets.length === 0) throw new Error('an entry was settled twice');
+  return entry.place;
 }
 
 function versionOfEntry({ change }: Entry): KeyVersion {

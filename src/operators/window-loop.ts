@@ -193,7 +193,6 @@ function firstSlice(entries: readonly Entry[]): readonly Entry[] {
 }
 
 function parkedKeyOf(entry: Entry): ParkedKey {
-  const ticket = entry.tickets.find((one) => one.log !== null) ?? entry.tickets[0];
-  if (ticket === undefined) throw new Error('an entry without a ticket cannot be parked');
-  return { topic: ticket.topic, partition: ticket.partition, change: entry.change, firstOffset: entry.firstOffset };
+  const { topic, partition } = entry.place;
+  return { topic, partition, change: entry.change, firstOffset: entry.firstOffset };
 }

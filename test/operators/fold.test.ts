@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Fold } from '../../src/operators/fold.ts';
+import { type Change, type ChangeBatch, sizeOf } from '../../src/pipeline/change.ts';
+import { InFlight, PartitionLog } from '../../src/pipeline/position.ts';
+import { changeAt, newTable } from '../conformance/store-samples.ts';
+
+const inFlight = new InFlight({ bytes: 1 << 20, changes: 1000 });
+
+function batchOf(log: PartitionLog, change: Change): ChangeBatch {
+  const { partition, topic } = log;
+  const ticket = log.admit(change.offset, change.offset + 1, null);
+  ticket.journaled();
+  const load = { bytes: sizeOf(change), changes: 1 };
+  inFlight.add(load.bytes, load.changes);
+  return { topic, partition, changes: [change], ticket, load };
+}
+
+test('an entry is of the place where its newest change was read, whoever waits for it too', () => {
+  const fold = new Fold(inFlight);
+  const table = newTable();
+  const own = new PartitionLog('own', 0, 0);
+  const astray = new PartitionLog('other', 2, 0);
+  fold.add(batchOf(own, changeAt(table, 'k', 3)));
+  fold.add(batchOf(astray, changeAt(table, 'k', 9)));
+  fold.add(batchOf(own, changeAt(table, 'l', 9)));
+  fold.add(batchOf(astray, changeAt(table, 'l', 10, { document: '{}' })));
+  fold.add(batchOf(own, changeAt(table, 'l', 11)));
+  const entries = fold.takeAll();
+  assert.deepEqual(
+    entries.map(({ change, place }) => `${change.key}@${change.offset} of ${place.topic}/${place.partition}`),
+    ['k@9 of other/2', 'l@11 of own/0'],
+  );
+  assert.equal(own.settled, 0);
+  fold.settle(entries);
+  assert.deepEqual([own.settled, astray.settled], [12, 11]);
+});
