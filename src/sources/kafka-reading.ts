@@ -174,17 +174,18 @@ export class KafkaReading {
     const isOver = (): boolean => generation !== this.generation || !this.isReading();
     while (!isOver()) {
       try {
-        const ranges = await withAdmin(
+        const known = await withAdmin(
           this.kafka,
           async (admin) => {
             await this.topics.recheck(admin);
-            return partitionRanges(admin, this.options.groupId, this.topics.names);
+            const stored = await this.topics.positions();
+            return { stored, ranges: await partitionRanges(admin, this.options.groupId, this.topics.names) };
           },
           this.options.scheduler,
         );
-        const emit = (batch: RecordBatch): void => this.subscriber?.next(batch);
-        const partitions = await this.topics.open(this.assigned, ranges, emit);
         if (isOver()) return;
+        const { ranges } = known;
+        const partitions = this.topics.open(this.assigned, known, (batch) => this.subscriber?.next(batch));
         this.begin(partitions, new Map(ranges.map((range) => [`${range.topic}/${range.partition}`, range.high])));
         return;
       } catch (error) {

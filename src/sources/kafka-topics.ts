@@ -65,17 +65,23 @@ export class KafkaTopics {
     this.registrations = registrations;
   }
 
-  /** The partitions of our share, each where reading starts. Rejects with E2002 or E2003. */
-  async open(
+  /** What the store knows of all positions. To be asked before the broker: what is settled meanwhile may lie above an older log end. */
+  async positions(): Promise<readonly StoredPosition[]> {
+    const { registry } = this.options;
+    const stored = await Promise.all(this.names.map((topic) => this.ask(() => registry.positions(topic), [])));
+    return stored.flat();
+  }
+
+  /** The partitions of our share, each where reading starts. Errors: E2002, E2003. */
+  open(
     shares: readonly Share[],
-    ranges: readonly PartitionRange[],
+    { ranges, stored }: { ranges: readonly PartitionRange[]; stored: readonly StoredPosition[] },
     emit: (batch: RecordBatch) => void,
-  ): Promise<readonly KafkaPartition[]> {
-    const { inFlight, registry } = this.options;
+  ): readonly KafkaPartition[] {
+    const { inFlight } = this.options;
     const opened: KafkaPartition[] = [];
     for (const { topic, partitions } of shares) {
       const registration = this.registrations.get(topic);
-      const stored = await this.ask(() => registry.positions(topic), []);
       for (const range of ranges) {
         if (range.topic !== topic || !partitions.includes(range.partition) || registration === undefined) continue;
         const start = startPlace(range, storedOf(stored, range));
