@@ -189,7 +189,8 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
         if (id === this.memberId && generation > this.generation) this.joined(generation, share);
       });
     };
-    const joining = network.call(process, link, 'join', () => kafka.join({ id, assign }));
+    const isAlive = (): boolean => !process.isDead && !process.isPaused && link.isUp && id === this.memberId;
+    const joining = network.call(process, link, 'join', () => kafka.join({ id, assign, isAlive }));
     this.teardown.add(joining.pipe(retry({ delay: () => timer(500, process) })).subscribe());
   }
 
@@ -301,7 +302,7 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
     );
   }
 
-  /** What the broker and the store say of every partition. */
+  /** What the store and then the broker say of every partition. */
   private positioned(): Observable<{ range: PartitionRange; stored: StoredPosition | null }[]> {
     const { kafka, link, network, process, store, topics } = this.options;
     const ranges = network.call(process, link, 'offsets', () =>
@@ -311,18 +312,13 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
         }),
       ),
     );
-    return ranges.pipe(
-      concatMap((found) =>
-        forkJoin(topics.map((topic) => from(store.positions(topic)).pipe(catchError(() => of([]))))).pipe(
-          map((positions) => {
-            const stored = positions.flat();
-            return found.map((range) => ({
-              range,
-              stored: stored.find((one) => one.topic === range.topic && one.partition === range.partition) ?? null,
-            }));
-          }),
-        ),
-      ),
+    return forkJoin(topics.map((topic) => from(store.positions(topic)).pipe(catchError(() => of([]))))).pipe(
+      concatMap((positions) => {
+        const stored = positions.flat();
+        const storedOf = (range: PartitionRange): StoredPosition | null =>
+          stored.find((one) => one.topic === range.topic && one.partition === range.partition) ?? null;
+        return ranges.pipe(map((found) => found.map((range) => ({ range, stored: storedOf(range) }))));
+      }),
     );
   }
 

@@ -46,6 +46,8 @@ export interface Member {
   readonly id: string;
   /** Takes the member its share; nothing comes of it where the member cannot be reached. */
   readonly assign: (generation: number, share: readonly TopicShare[]) => void;
+  /** Whether its heartbeats would come. */
+  readonly isAlive: () => boolean;
 }
 
 export interface TopicShare {
@@ -61,6 +63,7 @@ export class KafkaModel {
   generation = 0;
   rebalances = 0;
   private memberIds = 0;
+  private readonly silentSince = new Map<string, number>();
   private readonly lastCommits = new Map<string, number>();
   private isRebalancing = false;
   private readonly clock: VirtualClock;
@@ -143,6 +146,23 @@ export class KafkaModel {
         if (generation === this.generation) member.assign(generation, this.shareOf(member.id));
       });
     }
+  }
+
+  /** Gives up members that have not been heard of for a session time-out; to be called every now and then. Returns how many. */
+  expire(sessionMs: number): number {
+    let expired = 0;
+    for (const member of [...this.members.values()]) {
+      if (member.isAlive()) {
+        this.silentSince.delete(member.id);
+        continue;
+      }
+      const since = this.silentSince.get(member.id) ?? this.clock.nowMs;
+      this.silentSince.set(member.id, since);
+      if (this.clock.nowMs - since < sessionMs) continue;
+      this.leave(member.id);
+      expired += 1;
+    }
+    return expired;
   }
 
   /** The share of a member in this generation. */

@@ -154,7 +154,6 @@ export class Nemesis {
     const { clock, profile, random } = this.world;
     if (instance.process.isPaused) return false;
     instance.process.pause();
-    this.world.expireLater(instance);
     clock.after(random.between(500, profile.maxPauseMs), () => this.wake(instance));
     return true;
   }
@@ -168,7 +167,6 @@ export class Nemesis {
   private cut(instance: Instance): boolean {
     const { clock, profile, random } = this.world;
     instance.kafkaLink.isUp = false;
-    this.world.expireLater(instance);
     clock.after(random.between(500, profile.maxPauseMs), () => this.reconnect(instance));
     return true;
   }

@@ -20,6 +20,11 @@ export class Operator {
     return this.isWorking;
   }
 
+  /** The topics were made again and the operator does not know it yet: commits may be meant for the former ones. */
+  get isLogStrange(): boolean {
+    return this.change === 'recreated';
+  }
+
   /** Somebody has changed the log; nobody has told the operator. */
   logChanged(change: 'recreated' | 'partitions', onBumped: () => void): void {
     this.change = change;

@@ -119,7 +119,8 @@ export class Oracle {
     const { index, truth } = this.options;
     const changes = truth.of(name).filter(({ kind }) => ORDERED.has(kind));
     for (const unordered of truth.of(name).filter(({ kind }) => kind === 'unordered')) {
-      if (!this.isLettered(unordered)) this.violate(`${describe(unordered)} has no letter`);
+      const isThere = unordered.incarnation === truth.topic(unordered.topic).incarnation;
+      if (isThere && !this.isLettered(unordered)) this.violate(`${describe(unordered)} has no letter`);
     }
     const last = changes.at(-1);
     if (last === undefined) return;

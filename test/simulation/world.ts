@@ -76,11 +76,14 @@ export class World {
       isMended: () => this.isMended,
     });
     this.store.oracle = this.oracle;
-    this.kafka.onCommit = (topic, partition, offset) => this.oracle.committed(topic, partition, offset);
+    this.kafka.onCommit = (topic, partition, offset) => {
+      if (!this.operator.isLogStrange) this.oracle.committed(topic, partition, offset);
+    };
     this.topics = profile.routing === 'topic-per-table' ? [...profile.tables] : ['shop'];
     for (const topic of this.topics) this.kafka.create(topic, profile.partitions);
     this.upstream = new Upstream({ ...profile, clock, random, kafka: this.kafka, truth });
     this.operator = new Operator(this);
+    this.expireMembers();
   }
 
   /** Starts instances until there are as many as wanted. */
@@ -111,20 +114,12 @@ export class World {
   kill(instance: Instance): void {
     instance.kill();
     this.gone(instance);
-    this.expireLater(instance);
   }
 
-  /** After the session time-out the coordinator gives up a member that it has not heard of. */
-  expireLater(instance: Instance): void {
-    this.clock.after(SESSION_MS, () => {
-      const { process } = instance;
-      if (!process.isDead && !process.isPaused && instance.kafkaLink.isUp) return;
-      for (const id of this.kafka.members.keys()) {
-        if (!id.startsWith(`${process.name}-`)) continue;
-        this.sometimes.hit('member expired');
-        this.kafka.leave(id);
-      }
-    });
+  private expireMembers(): void {
+    const expired = this.kafka.expire(SESSION_MS);
+    if (expired > 0) this.sometimes.hit('member expired', expired);
+    this.clock.after(1500, () => this.expireMembers());
   }
 
   private gone(instance: Instance): void {
@@ -134,7 +129,6 @@ export class World {
 
   private ended(instance: Instance, error: unknown): void {
     this.gone(instance);
-    this.expireLater(instance);
     if (error === null) return;
     if (isRefusal(error)) {
       this.sometimes.hit('log refused');
