@@ -154,3 +154,31 @@ test('a key that joined an older one while the store was away is parked once', (
   });
   assert.deepEqual(log.inFlight, roomyInFlight());
 });
+
+test('unsubscribing ends a parking, and leaves no timer of the drain', () => {
+  inVirtualTime(({ cold, hot, expectObservable, expectSubscriptions, scheduler }) => {
+    const records = hot('  1-----|', { 1: 'a1 b2' });
+    const until = '        ^--------!';
+    //                     -----|---    windowMs = 6, parked after 1
+    const parking = cold('       -----|');
+    const parkings = '     ------^--!';
+    const { park } = parkingStore(scheduler, parking);
+    const drainMs = 24 * 3_600_000;
+    const options = { scheduler, into: heldIndex(), park, parkAfterWindows: 1, drainMs };
+    expectObservable(records.pipe(foldWords(options)), until).toBe('------x---', { x: 'a1 b2' });
+    expectSubscriptions(parking.subscriptions).toBe(parkings);
+  });
+});
+
+test('unsubscribing leaves no timer of a hold', () => {
+  inVirtualTime(({ hot, expectObservable, scheduler }) => {
+    const records = hot('  1-----', { 1: 'a1' });
+    const until = '        ^--------!';
+    const takes = (batch: DedupedBatch): boolean => {
+      batch.hold(null, 24 * 3_600_000);
+      return false;
+    };
+    const into = index(1, () => EMPTY, takes);
+    expectObservable(records.pipe(foldWords({ scheduler, into })), until).toBe('------x---', { x: 'a1' });
+  });
+});
