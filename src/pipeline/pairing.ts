@@ -40,7 +40,8 @@ export function pairingGuard(
     );
   };
   return ({ entries, table }) => {
-    const topics = new Set(entries.flatMap(({ tickets }) => tickets.map(({ topic }) => topic)));
+    // A change outlives its ticket when another of its key, of another topic, is waited for.
+    const topics = new Set(entries.flatMap(({ place, tickets }) => [place, ...tickets].map(({ topic }) => topic)));
     return firstRefusal(table, [...topics]);
   };
 }
