@@ -27,6 +27,8 @@ export class KafkaTopics {
   private readonly options: KafkaSourceOptions;
   private registrations: ReadonlyMap<string, TopicRegistration> = new Map();
   names: readonly string[] = [];
+  /** What the store said last of each topic's positions: an anchor stays in its log, so an old answer still tells logs apart. */
+  private readonly stored = new Map<string, readonly StoredPosition[]>();
 
   constructor(options: KafkaSourceOptions) {
     this.options = options;
@@ -44,9 +46,9 @@ export class KafkaTopics {
     this.names = await chooseTopics(admin, topics);
     await refuseCompacted(admin, this.names, onEvent);
     this.registrations = await registerTopics(admin, registry, this.names, onEvent);
-    const stored = await Promise.all(this.names.map((topic) => registry.positions(topic)));
+    for (const topic of this.names) this.stored.set(topic, await registry.positions(topic));
     for (const range of await partitionRanges(admin, groupId, this.names))
-      startPlace(range, storedOf(stored.flat(), range));
+      startPlace(range, storedOf(this.stored.get(range.topic) ?? [], range));
     return this.names;
   }
 
@@ -68,8 +70,9 @@ export class KafkaTopics {
   /** What the store knows of all positions. To be asked before the broker: what is settled meanwhile may lie above an older log end. */
   async positions(): Promise<readonly StoredPosition[]> {
     const { registry } = this.options;
-    const stored = await Promise.all(this.names.map((topic) => this.ask(() => registry.positions(topic), [])));
-    return stored.flat();
+    for (const topic of this.names)
+      this.stored.set(topic, await this.ask(() => registry.positions(topic), this.stored.get(topic) ?? []));
+    return [...this.stored.values()].flat();
   }
 
   /** The partitions of our share, each where reading starts. Errors: E2002, E2003. */
