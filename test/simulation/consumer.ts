@@ -13,6 +13,8 @@ import {
   retry,
   type Subscriber,
   Subscription,
+  tap,
+  throwError,
   timer,
 } from 'rxjs';
 import type { RecordBatch } from '../../src/pipeline/change.ts';
@@ -55,6 +57,7 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
   private readonly feed = new AssignmentFeed();
   private readonly teardown = new Subscription();
   private subscriber: Subscriber<RecordBatch> | null = null;
+  private readonly stored = new Map<string, readonly StoredPosition[]>();
   private registrations = new Map<string, TopicRegistration>();
   private readings: Reading[] = [];
   private committed = new Map<string, number>();
@@ -146,7 +149,7 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
     this.isReading = true;
     this.teardown.add(
       this.registered()
-        .pipe(concatMap(() => this.positioned()))
+        .pipe(concatMap(() => this.positioned(true)))
         .subscribe({
           next: (ranges) => {
             try {
@@ -200,7 +203,7 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
     if (!this.isReading) return;
     const isOver = (): boolean => generation !== this.generation || !this.isReading;
     const checked = this.rechecked().pipe(
-      concatMap(() => this.positioned()),
+      concatMap(() => this.positioned(false)),
       retry({
         delay: (error) => {
           if (isOver() || (error instanceof SluiceError && !error.retriable)) throw error;
@@ -303,7 +306,7 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
   }
 
   /** What the store and then the broker say of every partition. */
-  private positioned(): Observable<{ range: PartitionRange; stored: StoredPosition | null }[]> {
+  private positioned(mustKnow: boolean): Observable<{ range: PartitionRange; stored: StoredPosition | null }[]> {
     const { kafka, link, network, process, store, topics } = this.options;
     const ranges = network.call(process, link, 'offsets', () =>
       topics.flatMap((topic) =>
@@ -312,7 +315,14 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
         }),
       ),
     );
-    return forkJoin(topics.map((topic) => from(store.positions(topic)).pipe(catchError(() => of([]))))).pipe(
+    return forkJoin(
+      topics.map((topic) =>
+        from(store.positions(topic)).pipe(
+          tap((positions) => this.stored.set(topic, positions)),
+          catchError((error) => (mustKnow ? throwError(() => error) : of(this.stored.get(topic) ?? []))),
+        ),
+      ),
+    ).pipe(
       concatMap((positions) => {
         const stored = positions.flat();
         const storedOf = (range: PartitionRange): StoredPosition | null =>

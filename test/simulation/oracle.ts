@@ -194,13 +194,13 @@ export class Oracle {
     );
   }
 
-  private openLetters({ key, partition, table }: TruthChange): number[] {
+  private openLetters({ key, partition, table, topic }: TruthChange): number[] {
     return (
       [...this.options.store.deadLetters.values()]
         .filter((row) => row.tableName === `shop.${table}` && row.key === key && row.state !== 'closed')
         .filter(({ reason }) => reason !== 'unordered-key-change')
         // Of a key that has moved to a partition that was added, nobody closes the letters in its former one.
-        .filter((row) => row.partition === partition)
+        .filter((row) => row.partition === partition && row.topic === topic)
         .filter((row) => !this.overtaken.has(`${nameOf(row.tableName, key)}\n${row.version}`))
         .map((row) => row.version)
     );
