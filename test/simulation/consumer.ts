@@ -411,6 +411,7 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
 
   private waitForRoom(): void {
     if (this.stopWaiting !== null) return;
+    this.options.network.sometimes.hit('source paused');
     this.stopWaiting = this.options.inFlight.onRoom(() => {
       this.stopWaiting?.();
       this.stopWaiting = null;

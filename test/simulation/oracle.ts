@@ -32,6 +32,8 @@ export interface OracleOptions {
   readonly journalChanges: 'all' | 'none';
   /** Poison was mended and sent again: what the index refused must be there now. */
   readonly isMended: () => boolean;
+  /** A letter was written of a change that a newer one had overtaken. */
+  readonly onOvertaken: () => void;
 }
 
 /** Why the index refuses what it never takes. */
@@ -71,6 +73,7 @@ export class Oracle {
     if (isNewest) {
       // Refused when a newer change had settled already: nobody is left to close it, a redrive would.
       const newest = this.covered.get(nameOf(table, key)) ?? 0;
+      if (newest > version) this.options.onOvertaken();
       if (newest > version) this.overtaken.add(`${nameOf(table, key)}\n${version}`);
       this.cover(table, key, version);
     }

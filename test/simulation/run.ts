@@ -88,6 +88,7 @@ function live(world: World): number {
 function mend(world: World): void {
   world.index.isStrict = false;
   world.isMended = true;
+  world.sometimes.hit('poison mended');
 }
 
 function rest(world: World, healedMs: number, isOver: () => boolean): number {

@@ -237,7 +237,9 @@ export class StoreModel {
     return [...this.streamPositions.values()]
       .filter((one) => one.topic === topic)
       .sort((a, b) => a.partition - b.partition)
-      .map(({ settledPlace: _, deletesPlace: __, ...position }) => position);
+      .map(({ anchor, candidate, candidateSinceMs, deletesChecked, partition, settled }) => {
+        return { topic, partition, settled, anchor, deletesChecked, candidate, candidateSinceMs };
+      });
   }
 
   savePositions(positions: readonly StoredPosition[]): void {

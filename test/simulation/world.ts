@@ -74,6 +74,7 @@ export class World {
       index: this.index,
       journalChanges,
       isMended: () => this.isMended,
+      onOvertaken: () => sometimes.hit('letter overtaken in flight'),
     });
     this.store.oracle = this.oracle;
     this.kafka.onCommit = (topic, partition, offset) => {
