@@ -120,7 +120,8 @@ export class LoadWriter {
       waitForLeaders: true,
     });
     await admin.disconnect();
-    const producer = kafka.producer({ allowAutoTopicCreation: false });
+    // Idempotent: a broker that was frozen may have taken what is sent again, and offsets would not be the ones known.
+    const producer = kafka.producer({ allowAutoTopicCreation: false, idempotent: true, maxInFlightRequests: 1 });
     await producer.connect();
     return new LoadWriter(options, producer);
   }
