@@ -59,8 +59,8 @@ export class ProxiedConnection {
 
   /** Cuts both sides off with a reset. */
   reset(): void {
-    if (!this.client.destroyed) this.client.resetAndDestroy();
-    if (this.server !== null && !this.server.destroyed) this.server.resetAndDestroy();
+    reset(this.client);
+    if (this.server !== null) reset(this.server);
     this.end();
   }
 
@@ -133,6 +133,13 @@ export class ProxiedConnection {
       if (waitMs > 0) await delay((waitMs * part.length) / bytes);
     }
   }
+}
+
+function reset(socket: Socket): void {
+  if (socket.destroyed) return;
+  // libuv does not reset what is shut down already, and Node takes it for closed all the same: it would stay open for ever.
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** How many bytes may go at once, and how long to wait after so many. */
