@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-old-space-size=288
 import { commandLine } from './command-line.ts';
 
 /** How long the process waits, once its work is done, for what is still open. */

@@ -8,6 +8,9 @@ import { eventually } from './eventually.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 
+/** What its first line gives to node. */
+export const NODE_FLAGS = readFileSync(MAIN, 'utf8').split('\n', 1)[0]?.split(' ').slice(3) ?? [];
+
 const running = new Set<ChildProcess>();
 
 /** Kills what a failed test left running: for `after`. */
@@ -59,7 +62,7 @@ export class SluiceProcess {
     const file = join(folder, 'sluice.json');
     writeFileSync(file, JSON.stringify({ ...config, http: { host: '127.0.0.1', port } }));
     const env = { ...withoutSettings(process.env), ...(crashAt === undefined ? {} : { SLUICE_CRASH_AT: crashAt }) };
-    const child = spawn(process.execPath, [MAIN, 'run', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env });
+    const child = spawn(process.execPath, [...NODE_FLAGS, MAIN, 'run', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env });
     const kill = (): boolean => child.kill('SIGKILL');
     process.once('exit', kill);
     running.add(child);
@@ -93,6 +96,12 @@ export class SluiceProcess {
   get residentBytes(): number {
     const pages = readFileSync(`/proc/${this.child.pid}/statm`, 'utf8').split(' ')[1];
     return Number(pages) * 4096;
+  }
+
+  /** The most it was so far, bytes. */
+  get peakResidentBytes(): number {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
   }
 
   /** SIGTERM; resolves with the exit code. */
