@@ -62,7 +62,10 @@ export class SluiceProcess {
     const file = join(folder, 'sluice.json');
     writeFileSync(file, JSON.stringify({ ...config, http: { host: '127.0.0.1', port } }));
     const env = { ...withoutSettings(process.env), ...(crashAt === undefined ? {} : { SLUICE_CRASH_AT: crashAt }) };
-    const child = spawn(process.execPath, [...NODE_FLAGS, MAIN, 'run', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env });
+    const child = spawn(process.execPath, [...NODE_FLAGS, MAIN, 'run', '--config', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env,
+    });
     const kill = (): boolean => child.kill('SIGKILL');
     process.once('exit', kill);
     running.add(child);
