@@ -16,6 +16,10 @@ interface RequestQueue {
   scheduleCheckPendingRequests(): void;
 }
 
+interface Cluster {
+  findGroupCoordinatorMetadata(group: object): Promise<unknown>;
+}
+
 interface OffsetManager {
   setDefaultOffset(place: { topic: string; partition: number }): Promise<void>;
 }
@@ -23,7 +27,7 @@ interface OffsetManager {
 let notApplied: readonly string[] | null = null;
 
 /**
- * Teaches kafkajs 2.2.4 the codecs it lacks and mends two methods. Returns what could not be mended, one sentence each:
+ * Teaches kafkajs 2.2.4 the codecs it lacks and mends three methods. Returns what could not be mended, one sentence each:
  * with another version nothing but the codecs is touched. Calling it again changes nothing.
  */
 export function patchKafkajs(): readonly string[] {
@@ -33,6 +37,7 @@ export function patchKafkajs(): readonly string[] {
   notApplied = [
     mend(version, 'kafkajs/src/network/requestQueue', 'scheduleCheckPendingRequests', restWhenIdle),
     mend(version, 'kafkajs/src/consumer/offsetManager', 'setDefaultOffset', keepPosition),
+    mend(version, 'kafkajs/src/cluster/index', 'findGroupCoordinatorMetadata', findLater),
   ].filter((reason) => reason !== null);
   return notApplied;
 }
@@ -73,6 +78,22 @@ export function restWhenIdle(prototype: RequestQueue): void {
 export function keepPosition(prototype: OffsetManager): void {
   prototype.setDefaultOffset = async ({ topic, partition }) => {
     throw new PositionOutOfRange(`${topic}/${partition}`);
+  };
+}
+
+/**
+ * A broker that does not answer the question for the coordinator ends the consumer for good, although the same outage seen
+ * by any other request makes it start again. It is asked again instead, for as long as that takes.
+ */
+export function findLater(prototype: Cluster): void {
+  const original = prototype.findGroupCoordinatorMetadata;
+  prototype.findGroupCoordinatorMetadata = async function findOrAskAgain(this: Cluster, group: object) {
+    try {
+      return await original.call(this, group);
+    } catch (error) {
+      if (error instanceof kafkajs.KafkaJSGroupCoordinatorNotFound) Object.assign(error, { retriable: true });
+      throw error;
+    }
   };
 }
 
