@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createPool, type Pool, type PoolConnection } from 'mysql2';
 import { SluiceError } from '../pipeline/errors.ts';
-import { isDeadlock, isRowFault, mysqlError, timeoutError } from './mysql-store-errors.ts';
+import { isCut, isDeadlock, isRowFault, mysqlError, timeoutError } from './mysql-store-errors.ts';
 import { mysqlDialect, type SqlAnswer, type SqlDatabase, type SqlSession, type SqlValue } from './store-sql.ts';
 
 const CONNECT_TIMEOUT_MS = 5000;
@@ -108,8 +108,8 @@ export function mysqlDatabase({ endpoint, tls, connections, timeoutMs }: MysqlDa
       maxPacketBytes = bytes;
     },
     onConnection,
-    run: (sql, values) => retryDeadlocks(() => onConnection((session) => session.run(sql, values))),
-    transaction: (work) => retryDeadlocks(() => onConnection((session) => inTransaction(session, work))),
+    run: (sql, values) => repeat(() => onConnection((session) => session.run(sql, values))),
+    transaction: (work) => repeat(() => onConnection((session) => inTransaction(session, work))),
     async end() {
       const closed = [...open].map((connection) => once(socketOf(connection), 'close'));
       pool.end(() => undefined);
@@ -144,12 +144,19 @@ async function inTransaction<T>(session: SqlSession, work: (session: SqlSession)
   }
 }
 
-async function retryDeadlocks<T>(call: () => Promise<T>): Promise<T> {
+/**
+ * Makes a call again that met a deadlock, or once that lost its connection: one connection cut off between two servers
+ * that are well is no outage. Every call of the store may be repeated after an unknown outcome.
+ */
+async function repeat<T>(call: () => Promise<T>): Promise<T> {
+  let wasCut = false;
   for (let attempt = 1; ; attempt++) {
     try {
       return await call();
     } catch (error) {
-      if (attempt >= DEADLOCK_ATTEMPTS || !isDeadlock(error)) throw error;
+      const isFirstCut: boolean = isCut(error) && !wasCut;
+      wasCut ||= isFirstCut;
+      if (!isFirstCut && (attempt >= DEADLOCK_ATTEMPTS || !isDeadlock(error))) throw error;
       await delay(Math.random() * 20 * attempt); // two that met are told apart by chance
     }
   }

@@ -8,8 +8,12 @@ const SCHEMA = new Set([1049, 1054, 1146]);
 /** Codes of mysql2 itself and of the socket that say nothing but "try again". */
 const CODE_TEXT = /^[A-Z][A-Z0-9_]{2,60}$/;
 
+/** The other side of an open connection is gone; what was sent may have been done. */
+const CUTS = new Set(['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST']);
+
 const rowFaults = new WeakSet<object>();
 const deadlocks = new WeakSet<object>();
+const cuts = new WeakSet<object>();
 
 /**
  * Wraps what mysql2 rejects with. Only code, number and state are taken over: the original holds the statement, and its
@@ -24,6 +28,7 @@ export function mysqlError(error: unknown): SluiceError {
   const wrapped = errorOf(number, detail);
   if (ROW_FAULTS.has(number)) rowFaults.add(wrapped);
   if (DEADLOCKS.has(number)) deadlocks.add(wrapped);
+  if (CUTS.has(name)) cuts.add(wrapped);
   return wrapped;
 }
 
@@ -71,4 +76,9 @@ export function isRowFault(error: unknown): boolean {
 
 export function isDeadlock(error: unknown): boolean {
   return typeof error === 'object' && error !== null && deadlocks.has(error);
+}
+
+/** Whether a connection broke off: the next one may be well. */
+export function isCut(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && cuts.has(error);
 }

@@ -194,6 +194,13 @@ test('a dropped reply belongs to a targeted request that the server has taken wh
   await client().send('write last\n').reads('WRITE LAST\n');
 });
 
+test('a fault with a limit meets no more than so many', async () => {
+  proxy.inject({ kind: 'drop-reply' }, 1);
+  await client().send('write one\n').ends();
+  await client().send('write two\n').reads('WRITE TWO\n');
+  assert.equal(proxy.hits, 1);
+});
+
 test('a server that is away resets whoever connects', async () => {
   const alone = await FaultProxy.listen();
   const one = new Client(alone.port);

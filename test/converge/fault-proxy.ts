@@ -52,6 +52,7 @@ export class FaultProxy {
   private readonly connections = new Set<ProxiedConnection>();
   private server: Server;
   private current: LinkFault | null = null;
+  private most = Number.POSITIVE_INFINITY;
 
   private constructor(server: Server, port: number, isTarget: (piece: Buffer) => boolean) {
     this.server = server;
@@ -73,9 +74,10 @@ export class FaultProxy {
     return this.current;
   }
 
-  /** Begins a fault, in place of one that may be in force. */
-  inject(fault: LinkFault): void {
+  /** Begins a fault, in place of one that may be in force. It meets nobody any more after `most` hits. */
+  inject(fault: LinkFault, most = Number.POSITIVE_INFINITY): void {
     this.current = fault;
+    this.most = most;
     this.hits = 0;
     if (fault.kind !== 'refuse') return;
     this.server.close();
@@ -111,7 +113,7 @@ export class FaultProxy {
 
   private accept(client: Socket): void {
     const connection = new ProxiedConnection(client, this.target, {
-      fault: () => this.current,
+      fault: () => (this.hits < this.most ? this.current : null),
       isTarget: this.isTarget,
       onHit: () => {
         this.hits += 1;

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { type MysqlStore, mysqlStore } from '../../src/sinks/mysql-store.ts';
+import { answerOf, changeAt, lookup, newPartition, newTable } from '../conformance/store-samples.ts';
+import { FaultProxy } from '../converge/fault-proxy.ts';
+import { createStore, query } from '../support/expect-converged.ts';
+import { sharedStack } from './stack.ts';
+
+const MYSQL_EXECUTE = 0x17;
+
+let proxy: FaultProxy;
+let store: MysqlStore;
+let directUrl: string;
+
+before(async () => {
+  const { mariadb } = await sharedStack('mariadb');
+  directUrl = await createStore(mariadb.url, `sluice_link_${process.pid}`);
+  proxy = await FaultProxy.listen({ isTarget: (piece) => piece[4] === MYSQL_EXECUTE });
+  proxy.target = { host: mariadb.host, port: mariadb.port };
+  store = mysqlStore({ url: directUrl.replace(`:${mariadb.port}/`, `:${proxy.port}/`), lookup });
+  await store.open();
+});
+
+after(async () => {
+  await store?.close();
+  await proxy?.close();
+  await query(directUrl, `DROP DATABASE sluice_link_${process.pid}`);
+});
+
+test('an append whose answer is lost with its connection is made again, and its rows are there once', async () => {
+  const partition = newPartition();
+  const changes = [changeAt(newTable(), '1', 7), changeAt(newTable(), '2', 8)];
+  proxy.inject({ kind: 'drop-reply' }, 1);
+  await answerOf(store.append(partition, changes));
+  assert.equal(proxy.hits, 1, 'an answer was lost');
+  const rows = await query<{ at: number }>(
+    directUrl,
+    'SELECT record_offset AS at FROM buffer_backup WHERE topic = ? ORDER BY at',
+    [partition.topic],
+  );
+  assert.deepEqual(rows, [{ at: 7 }, { at: 8 }]);
+});
+
+test('a link that cuts off every answer is an outage: the call fails and says so', async () => {
+  proxy.inject({ kind: 'drop-reply' });
+  await assert.rejects(answerOf(store.append(newPartition(), [changeAt(newTable(), '3', 9)])), { code: 'E4001' });
+  assert.equal(proxy.hits, 2);
+  await proxy.lift();
+});
