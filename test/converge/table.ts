@@ -49,7 +49,7 @@ export function tableOf(report: Report): string {
     ...byKind(report.faults),
     ['replays', `${number(report.replays)} records were read more than once, at least`],
     ['conflicts', `${number(report.conflicts)} (409: the index had something newer)`],
-    ['unknown outcomes', `${number(report.unknown)} writes were sent again for want of an answer`],
+    ['unknown outcomes', `${number(report.unknown)} writes failed or were never answered, and were sent again`],
     ['rebalances', number(report.rebalances)],
     ['parked', `${number(report.parked)} keys`],
     ['journal gaps', `${number(report.gapRuns)}, with ${number(report.changesInGaps)} changes that only they list`],
@@ -61,6 +61,10 @@ export function tableOf(report: Report): string {
     [
       'at rest',
       `missing=${difference.missing} extra=${difference.extra} stale=${difference.stale} wrong=${difference.wrong}`,
+    ],
+    [
+      'compared',
+      'documents, versions, extra ids, journal, gaps, positions, committed offsets, parked keys, dead letters',
     ],
     ['problems', report.problems.length === 0 ? 'none' : `${report.problems.length}`],
   ];
