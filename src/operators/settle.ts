@@ -19,7 +19,7 @@ import type { Rejection } from '../pipeline/change.ts';
 import type { Report } from '../pipeline/events.ts';
 import type { OwedKeys } from '../pipeline/owed-keys.ts';
 import type { ChangeBuffer, KeyVersion, MonitorRow, Partition, Store } from '../pipeline/ports.ts';
-import { untilDone } from './backoff.ts';
+import { type BackoffOptions, untilDone } from './backoff.ts';
 import type { IndexedBatch } from './bulk-index.ts';
 import type { Entry } from './fold.ts';
 
@@ -29,6 +29,8 @@ export interface SettleOptions {
   /** Which keys may be parked, and which may have open letters. */
   readonly parked: OwedKeys;
   readonly letters: OwedKeys;
+  /** Between attempts of what must be durable. */
+  readonly backoff?: BackoffOptions;
   readonly report: Report;
   readonly scheduler: SchedulerLike;
 }
@@ -71,7 +73,7 @@ function settleBatch(options: SettleOptions, indexed: IndexedBatch, aside: Subsc
  * first: a parked key that is rejected must never be in neither place.
  */
 function mustBeDurable(options: SettleOptions, indexed: IndexedBatch, entries: readonly Entry[]): Observable<never>[] {
-  const { letters, parked, scheduler, store } = options;
+  const { backoff, letters, parked, scheduler, store } = options;
   const steps: Observable<never>[] = [];
   if (indexed.rejected.length > 0) steps.push(lettersWritten(options, indexed));
   const told = [
@@ -79,18 +81,19 @@ function mustBeDurable(options: SettleOptions, indexed: IndexedBatch, entries: r
     ...tellStore(letters, indexed.delivered, (keys) => store.closeLetters(keys), false),
   ];
   // Not forkJoin: it is done as soon as one of several calls that emit nothing is.
-  if (told.length > 0) steps.push(merge(...told.map((call) => untilDone(call, scheduler).pipe(ignoreElements()))));
+  const repeated = told.map((call) => untilDone(call, scheduler, backoff).pipe(ignoreElements()));
+  if (repeated.length > 0) steps.push(merge(...repeated));
   return steps;
 }
 
 function lettersWritten(options: SettleOptions, { rejected, table }: IndexedBatch): Observable<never> {
-  const { letters, report, scheduler, store } = options;
+  const { backoff, letters, report, scheduler, store } = options;
   const rejections = rejected.map(rejectionOf);
-  for (const { entry, errorType } of rejected) {
-    letters.add(placeOfEntry(entry), versionOfEntry(entry));
-    report({ type: 'dead-lettered', reason: errorType, table: table.qualified, count: 1 });
+  for (const { entry } of rejected) letters.add(placeOfEntry(entry), versionOfEntry(entry));
+  for (const [reason, { length: count }] of Map.groupBy(rejections, (one) => one.reason)) {
+    report({ type: 'dead-lettered', reason, table: table.qualified, count });
   }
-  return untilDone(() => store.writeLetters(rejections), scheduler).pipe(ignoreElements());
+  return untilDone(() => store.writeLetters(rejections), scheduler, backoff).pipe(ignoreElements());
 }
 
 /** One call for the settled keys that the store may owe something, and none when it owes nothing. */
