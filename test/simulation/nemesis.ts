@@ -34,7 +34,7 @@ export class Nemesis {
     index.moods.clear();
     this.world.wanted = Math.max(1, Math.min(this.world.wanted, profile.instances));
     for (const instance of instances) {
-      this.wake(instance);
+      if (!profile.isPatient) this.wake(instance);
       this.reconnect(instance);
     }
     this.world.supervise();
@@ -154,7 +154,8 @@ export class Nemesis {
     const { clock, profile, random } = this.world;
     if (instance.process.isPaused) return false;
     instance.process.pause();
-    clock.after(random.between(500, profile.maxPauseMs), () => this.wake(instance));
+    const leastMs = profile.isPatient ? profile.maxPauseMs * 0.6 : 500;
+    clock.after(random.between(leastMs, profile.maxPauseMs), () => this.wake(instance));
     return true;
   }
 

@@ -52,6 +52,8 @@ export interface Profile {
   readonly maxPauseMs: number;
   /** The index forgets deletes, and checks have to find what came back. */
   readonly isForgetful: boolean;
+  /** Instances sleep almost as long as they may. */
+  readonly isPatient: boolean;
   readonly inFlight: { readonly bytes: number; readonly changes: number };
   readonly commitMs: number;
   readonly fetchRecords: number;
@@ -74,8 +76,11 @@ export function profileOf(seed: number): Profile {
     if (rebuild === 'add-partition') routing = 'by-key';
     if (rebuild === 'reroute') routing = 'topic-per-table';
   }
+  // Sleepers that wake when every quick check has long passed: only the last one, by R, finds what they bring back.
+  const isPatient = isForgetful && random.chance(0.25);
+  if (isPatient) faults.add('pause').add('index-restart');
   const tables = random.chance(0.5) || routing === 'by-table' || faults.has('reroute') ? ['a', 'b'] : ['a'];
-  const pauseLimitMs = isForgetful ? 240_000 : DEFAULT_OPTIONS.pauseLimitMs;
+  const pauseLimitMs = isPatient ? 1_000_000 : isForgetful ? 240_000 : DEFAULT_OPTIONS.pauseLimitMs;
   const window = random.pick([200, 1000, 3000]);
   return {
     seed,
@@ -84,20 +89,21 @@ export function profileOf(seed: number): Profile {
     keys: ['k', 'l', 'm', 'n', 'o'].slice(0, random.between(2, 5)),
     partitions: routing === 'topic-per-table' ? 1 : routing === 'by-table' ? 2 : random.between(1, 3),
     shards: random.between(1, 2),
-    instances: random.pick([1, 1, 2, 2, 3]),
+    instances: isPatient ? random.between(2, 3) : random.pick([1, 1, 2, 2, 3]),
     records: random.between(10, 50),
     poison: random.chance(0.4) ? 0.15 : 0,
     busyMs: random.pick([5000, 15_000, 40_000]),
     faults,
-    disturbances: random.between(0, 10),
+    disturbances: isPatient ? random.between(3, 10) : random.between(0, 10),
     maxPauseMs: isForgetful ? pauseLimitMs * 0.45 : random.pick([5000, 60_000]),
     isForgetful,
+    isPatient,
     inFlight: random.pick([
       { bytes: 1 << 20, changes: 10_000 },
       { bytes: 24_000, changes: 40 },
       { bytes: 12_000, changes: 12 },
     ]),
-    commitMs: isForgetful ? 2000 : 500,
+    commitMs: isPatient ? 5000 : isForgetful ? 2000 : 500,
     fetchRecords: random.pick([1, 3, 20]),
     options: {
       ...DEFAULT_OPTIONS,
