@@ -6,8 +6,8 @@ import type { Change, ChangeBatch } from '../pipeline/change.ts';
  * moves the position.
  *
  * Delivery: `predicate` must depend on what never changes in a row's life (its table, its key): a row that passes and
- * later does not would stay in the index as it was.
+ * later does not would stay in the index as it was. What it throws ends the stream, with the position before the batch.
  */
 export function filterChanges(predicate: (change: Change) => boolean): MonoTypeOperatorFunction<ChangeBatch> {
-  return map((batch) => ({ ...batch, changes: batch.changes.filter(predicate) }));
+  return map((batch) => ({ ...batch, changes: batch.changes.filter((change) => predicate(change)) }));
 }
