@@ -188,7 +188,9 @@ export class Fold {
   private insert(fold: TableFold, change: Change, ticket: Ticket): void {
     ticket.hold();
     if (fold.size === 0 && fold.batchesOut === 0 && !fold.isFailing) fold.lastProgress = this.window;
-    fold.push(entryOf(change, ticket, this.window));
+    const entry = entryOf(change, ticket, this.window);
+    if (ticket.log === null) fold.giveBack(entry); // a recovered key has waited long enough
+    else fold.push(entry);
     this.keys += 1;
     this.account(sizeOf(change));
     this.inFlight.add(0, 1);

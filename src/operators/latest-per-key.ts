@@ -50,6 +50,7 @@ export interface DedupedBatch {
  * Folds changes to the newest of each key and emits them when the window closes, as cold batches: a batch takes its keys
  * out of the fold when it is subscribed, and the next one is emitted only then. So the subscriber's free slot is the
  * demand, and until it comes keys go on folding: a slow index makes windows longer and writes fewer, not memory larger.
+ * Recovered keys are due as soon as they come.
  *
  * Delivery: an entry holds the ticket of its first unsettled change until it is settled or parked; nothing is dropped but
  * keys of a partition that was assigned anew, which are read again. Completes when the source has completed and every

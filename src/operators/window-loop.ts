@@ -51,6 +51,7 @@ export class WindowLoop {
     this.fold.add(batch);
     const { maxKeys, maxBytes } = this.options;
     if (this.fold.keys >= maxKeys || this.fold.bytes >= maxBytes) this.close('cap');
+    else if (batch.ticket.log === null) this.pump();
   }
 
   private tick(): void {

@@ -167,7 +167,7 @@ export function stage(
       letters,
       isIndexUp: () => index.isUp(),
       sweepMs: options.sweepMs,
-      page: { keys: 1000, bytes: 4 << 20 },
+      page: { keys: 4000, bytes: 8 << 20 },
     }),
     upkeep: upkeep({
       ...common,
