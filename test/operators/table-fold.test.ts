@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { tableNamed } from '../../marbles/change-words.ts';
+import { type Entry, entryOf } from '../../src/operators/entry.ts';
+import { TableFold } from '../../src/operators/table-fold.ts';
+import { PartitionLog } from '../../src/pipeline/position.ts';
+import { changeAt } from './held.ts';
+
+const ticket = new PartitionLog('shop', 0, 0).admit(0, 1, null);
+
+/** So many at once that what was taken is dropped in between. */
+const many = fc.integer({ min: 1, max: 1500 });
+const step = fc.oneof(
+  fc.record({ type: fc.constantFrom('push', 'take', 'give-back' as const), count: many }),
+  fc.record({ type: fc.constant('take-every' as const), count: fc.integer({ min: 1, max: 5 }) }),
+  fc.record({ type: fc.constant('close' as const), count: fc.constant(0) }),
+);
+
+/** A fold of one table, and beside it the same in plain lists. Keys are letters: `a`, `b`, … `z`, `ba`, `bb`, … */
+class TableModel {
+  private readonly fold = new TableFold(tableNamed(), 0);
+  private returned: Entry[] = [];
+  private due: Entry[] = [];
+  private open: Entry[] = [];
+  private out: Entry[] = [];
+  private keys = 0;
+
+  push(count: number): void {
+    for (let i = 0; i < count; i += 1) {
+      const entry = entryOf(changeAt(lettersOf(this.keys), this.keys, 2), ticket, 0);
+      this.keys += 1;
+      this.open.push(entry);
+      this.fold.push(entry);
+    }
+  }
+
+  close(): void {
+    this.fold.close();
+    this.due.push(...this.open.splice(0));
+  }
+
+  take(count: number): void {
+    const taken: Entry[] = [];
+    this.fold.takeWhile((entry) => taken.length < count && taken.push(entry) > 0);
+    const expected = [...this.returned.splice(0, count)];
+    expected.push(...this.due.splice(0, count - expected.length));
+    this.came(taken, expected);
+  }
+
+  takeEvery(nth: number): void {
+    const matches = (entry: Entry): boolean => entry.change.offset % nth === 0;
+    const expected = [...this.returned, ...this.due, ...this.open].filter(matches);
+    const left = (entry: Entry): boolean => !matches(entry);
+    [this.returned, this.due, this.open] = [this.returned.filter(left), this.due.filter(left), this.open.filter(left)];
+    this.came(this.fold.takeMatching(matches), expected);
+  }
+
+  giveBack(count: number): void {
+    for (const entry of this.out.splice(0, count)) {
+      this.returned.push(entry);
+      this.fold.giveBack(entry);
+    }
+  }
+
+  compare(): void {
+    const held = [...this.returned, ...this.due, ...this.open];
+    assert.equal(this.fold.size, held.length);
+    assert.equal(this.fold.hasDue, this.returned.length + this.due.length > 0);
+    for (const entry of held) assert.equal(this.fold.get(entry.change.key), entry);
+    for (const entry of this.out) assert.equal(this.fold.get(entry.change.key), null);
+  }
+
+  private came(taken: readonly Entry[], expected: readonly Entry[]): void {
+    const offsetsOf = (entries: readonly Entry[]): number[] => entries.map(({ change }) => change.offset);
+    assert.deepEqual(offsetsOf(taken), offsetsOf(expected));
+    this.out.push(...taken);
+  }
+}
+
+test('entries come out once, given back ones first and then in the order they came, however many were taken before', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+      const model = new TableModel();
+      for (const { count, type } of steps) {
+        if (type === 'push') model.push(count);
+        else if (type === 'take') model.take(count);
+        else if (type === 'take-every') model.takeEvery(count);
+        else if (type === 'give-back') model.giveBack(count);
+        else model.close();
+        model.compare();
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+function lettersOf(n: number): string {
+  const letter = String.fromCharCode(97 + (n % 26));
+  return n < 26 ? letter : lettersOf(Math.floor(n / 26)) + letter;
+}
