@@ -125,8 +125,8 @@ export class Fold {
 
   /** Puts entries back: due at once, ahead of the open window. Those that are parked at their own version are let go instead. */
   giveBack(entries: readonly Entry[]): void {
-    for (const entry of this.joinSuperseded(entries)) {
-      if (!this.keepsLive(entry)) continue;
+    for (const entry of entries) {
+      if (this.joinSuperseded([entry]).length === 0 || !this.keepsLive(entry)) continue;
       if (entry.parkedVersion === entry.change.version) {
         this.gone(entry);
         continue;
@@ -189,7 +189,8 @@ export class Fold {
     ticket.hold();
     if (fold.size === 0 && fold.batchesOut === 0 && !fold.isFailing) fold.lastProgress = this.window;
     const entry = entryOf(change, ticket, this.window);
-    if (ticket.log === null) fold.giveBack(entry); // a recovered key has waited long enough
+    if (ticket.log === null)
+      fold.giveBack(entry); // a recovered key has waited long enough
     else fold.push(entry);
     this.keys += 1;
     this.account(sizeOf(change));

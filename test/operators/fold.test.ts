@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Fold } from '../../src/operators/fold.ts';
+import { type Entry, Fold } from '../../src/operators/fold.ts';
 import { type Change, type ChangeBatch, sizeOf } from '../../src/pipeline/change.ts';
 import { InFlight, PartitionLog } from '../../src/pipeline/position.ts';
 import { changeAt, newTable } from '../conformance/store-samples.ts';
@@ -34,4 +34,27 @@ test('an entry is of the place where its newest change was read, whoever waits f
   assert.equal(own.settled, 0);
   fold.settle(entries);
   assert.deepEqual([own.settled, astray.settled], [12, 11]);
+});
+
+test('of two entries of one key that are given back together the newer stays, whichever comes first', () => {
+  const fold = new Fold(inFlight);
+  const table = newTable();
+  const log = new PartitionLog('own', 0, 0);
+  for (const order of [
+    [0, 1],
+    [1, 0],
+  ]) {
+    const taken = [0, 1].flatMap(() => {
+      const next = log.read;
+      fold.add(batchOf(log, changeAt(table, 'k', next)));
+      return fold.takeAll();
+    });
+    fold.giveBack(order.map((place) => taken[place] as Entry));
+    const [left, ...others] = fold.takeAll();
+    assert.ok(left !== undefined && others.length === 0);
+    assert.equal(left.change.offset, log.read - 1);
+    assert.equal(log.settled, log.read - 2, 'it stands for the older one too');
+    fold.settle([left]);
+    assert.equal(log.settled, log.read);
+  }
 });
