@@ -42,6 +42,20 @@ const SCENARIO_OF: Readonly<Record<string, Scenario>> = {
   'store.addMonitorRows': changes(),
 };
 
+/**
+ * With one instance every point, with two each call once: what a second instance changes is who goes on, not what was left
+ * behind. `SLUICE_TEST_CRASH=whole` takes every point with both.
+ */
+const CELLS = CRASH_POINTS.flatMap((point) => {
+  const isOfTwo = process.env.SLUICE_TEST_CRASH === 'whole' || !/:(before|after)$/.test(point) || /^source/.test(point);
+  return isOfTwo
+    ? [
+        { point, instances: 1 as const },
+        { point, instances: 2 as const },
+      ]
+    : [{ point, instances: 1 as const }];
+});
+
 let servers: Servers;
 const covered = new Set<string>();
 
@@ -54,24 +68,25 @@ after(killRunning);
 describe('a process that is killed at any step loses nothing, and who goes on ends with what was written', {
   concurrency: 4,
 }, () => {
-  for (const instances of [1, 2] as const) {
-    for (const point of CRASH_POINTS) {
-      test(`${point} × insert, update, delete, key change × ${instances === 1 ? 'one instance' : 'two instances'}`, async () => {
-        const scenario = SCENARIO_OF[point.slice(0, point.indexOf(':'))];
-        assert.ok(scenario, `no scenario hits ${point}`);
-        const cell = await CrashCell.open(point, instances, servers);
-        try {
-          await scenario(cell);
-          covered.add(`${point} ${instances}`);
-        } finally {
-          await cell.close();
-        }
-      });
-    }
+  for (const { instances, point } of CELLS) {
+    test(`${point} × insert, update, delete, key change × ${instances === 1 ? 'one instance' : 'two instances'}`, async () => {
+      const scenario = SCENARIO_OF[point.slice(0, point.indexOf(':'))];
+      assert.ok(scenario, `no scenario hits ${point}`);
+      const cell = await CrashCell.open(point, instances, servers);
+      try {
+        await scenario(cell);
+        covered.add(`${point} ${instances}`);
+      } finally {
+        await cell.close();
+      }
+    });
   }
 });
 
 test('every crash point was hit', (context) => {
-  context.diagnostic(`crash points covered: ${covered.size}/${2 * CRASH_POINTS.length}`);
-  assert.equal(covered.size, 2 * CRASH_POINTS.length);
+  const points = new Set([...covered].map((cell) => cell.split(' ')[0]));
+  context.diagnostic(
+    `crash points covered: ${points.size}/${CRASH_POINTS.length}, cells ${covered.size}/${CELLS.length}`,
+  );
+  assert.equal(covered.size, CELLS.length);
 });
