@@ -9,7 +9,7 @@ interface Shape {
   readonly forMs: readonly [least: number, most: number];
 }
 
-const EVEN: Mix = { insert: 20, update: 64, delete: 10, rekey: 6 };
+const EVEN: Mix = { insert: 40, update: 46, delete: 8, rekey: 6 };
 
 const SHAPES: readonly Shape[] = [
   { rate: 1, mix: EVEN, forMs: [3000, 8000] },
@@ -17,7 +17,7 @@ const SHAPES: readonly Shape[] = [
   { rate: 5, mix: { insert: 5, update: 90, delete: 4, rekey: 1 }, forMs: [500, 2000] },
   { rate: 0.1, mix: EVEN, forMs: [1000, 4000] },
   // Rows that go and come back.
-  { rate: 1, mix: { insert: 40, update: 20, delete: 35, rekey: 5 }, forMs: [2000, 6000] },
+  { rate: 1, mix: { insert: 45, update: 20, delete: 30, rekey: 5 }, forMs: [2000, 6000] },
   { rate: 1, mix: { insert: 10, update: 50, delete: 5, rekey: 35 }, forMs: [2000, 4000] },
 ];
 

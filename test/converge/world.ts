@@ -47,7 +47,8 @@ export async function openWorld({ folder, perSecond, seed }: WorldOptions): Prom
     database: 'shop',
     partitions: PARTITIONS,
     seed,
-    rows: 1500,
+    // Rows that are written once and never again: a loss is not covered up by a later change of its key.
+    rows: 100_000,
   });
   const ledger = new Ledger();
   const oddExits: OddExit[] = [];
