@@ -53,6 +53,9 @@ interface Reading {
  */
 export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
   readonly records: Observable<RecordBatch> = new Observable((subscriber) => this.start(subscriber));
+  /** When the topics were looked at for the assignment begun last. */
+  beganMs = 0;
+  private askedMs = 0;
   private readonly options: ConsumerOptions;
   private readonly feed = new AssignmentFeed();
   private readonly teardown = new Subscription();
@@ -246,6 +249,7 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
       return [{ partition: new KafkaPartition({ log, start, epochAt, inFlight, emit }), isFetching: false }];
     });
     for (const log of this.logs) this.committed.set(`${log.topic}/${log.partition}`, log.settled);
+    this.beganMs = this.askedMs;
     this.feed.next({ generation: this.generation, partitions: this.logs });
     this.fetchAll();
   }
@@ -253,9 +257,10 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
   /** Registers topics seen for the first time; errs as the source does when the store is away or the count is wrong. */
   private registered(): Observable<unknown> {
     const { kafka, link, network, process, store, topics } = this.options;
-    const counts = network.call(process, link, 'metadata', () =>
-      topics.map((topic) => ({ topic, partitions: kafka.topic(topic).partitions.length })),
-    );
+    const counts = network.call(process, link, 'metadata', () => {
+      this.askedMs = network.clock.nowMs;
+      return topics.map((topic) => ({ topic, partitions: kafka.topic(topic).partitions.length }));
+    });
     return counts.pipe(
       concatMap((found) =>
         forkJoin(
@@ -283,9 +288,10 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
   /** The same at an assignment, where a store that is away does not stop reading. */
   private rechecked(): Observable<unknown> {
     const { kafka, link, network, process, store, topics } = this.options;
-    const counts = network.call(process, link, 'metadata', () =>
-      topics.map((topic) => ({ topic, partitions: kafka.topic(topic).partitions.length })),
-    );
+    const counts = network.call(process, link, 'metadata', () => {
+      this.askedMs = network.clock.nowMs;
+      return topics.map((topic) => ({ topic, partitions: kafka.topic(topic).partitions.length }));
+    });
     return counts.pipe(
       concatMap((found) =>
         forkJoin(

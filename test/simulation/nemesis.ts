@@ -214,19 +214,29 @@ export class Nemesis {
       .partitions.every(({ high }, p) => high === 0 || known.some(({ partition }) => partition === p));
   }
 
-  /** Partitions are added, and two minutes later (or when an epoch has begun) Canal uses them. */
+  /**
+   * Partitions are added, and nobody stops Canal or sluice. Canal uses them when an epoch has begun, or when instances go
+   * on reading as if nothing had happened.
+   */
   private addPartition(): boolean {
     const { clock, kafka, operator, random, store, topics, upstream } = this.world;
     const [topic] = topics;
     if (topic === undefined || store.registration(topic) === null) return false;
     const { partitions } = kafka.topic(topic);
     kafka.addPartitions(topic, random.between(1, 2));
+    const addedMs = clock.nowMs;
     const use = (): void => {
+      if (upstream.partitions === partitions.length) return;
       upstream.partitions = partitions.length;
+      for (let i = 0; i < 8; i += 1) clock.after(random.between(10, 3000), () => upstream.write());
     };
     operator.logChanged('partitions', use);
-    clock.after(120_000, use);
-    clock.after(random.between(100, 30_000), () => kafka.rebalance());
+    const watch = (): void => {
+      if (this.world.instances.some(({ consumer }) => consumer.beganMs > addedMs)) use();
+      else if (clock.nowMs - addedMs < 120_000) clock.after(1000, watch);
+    };
+    watch();
+    clock.after(random.between(100, 10_000), () => kafka.rebalance());
     return true;
   }
 

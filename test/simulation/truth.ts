@@ -30,7 +30,7 @@ const EPOCH = 2 ** 44;
  */
 export class Truth {
   readonly changes: TruthChange[] = [];
-  /** Changes of a key, in the order of versions; only the last of a record counts. */
+  /** Changes of a key as they were written; only the last of a record counts. */
   private readonly byKey = new Map<string, TruthChange[]>();
   private readonly detours = new Set<string>();
   private readonly byPlace = new Map<string, TruthChange[]>();
@@ -121,9 +121,9 @@ export class Truth {
     return this.byKey.keys();
   }
 
-  /** What was asked for a key, oldest version first. */
+  /** What was asked for a key, in the order in which it was written. Versions have to come out in the same order. */
   of(name: string): readonly TruthChange[] {
-    return [...(this.byKey.get(name) ?? [])].sort((a, b) => a.version - b.version);
+    return this.byKey.get(name) ?? [];
   }
 }
 
