@@ -17,7 +17,8 @@ export function pairingRefusals(store: Asked<Pick<Store, 'pair'>>): PairingRefus
       map((held) => {
         const isSame = held.index === table.index && held.table === table.qualified && held.topic === topic;
         if (isSame) return null;
-        return `paired-with-${held.table === table.qualified ? `topic-${held.topic}` : `table-${held.table}`}`;
+        if (held.table !== table.qualified) return `paired-with-table-${held.table}`;
+        return held.index === table.index ? `paired-with-topic-${held.topic}` : `paired-with-index-${held.index}`;
       }),
       tap((found) => known.set(name, found)),
     );
