@@ -1,6 +1,6 @@
 import type { Change, Table } from '../pipeline/change.ts';
 
-/** The newest change of each key of a batch, by version and then by place in the record, in order of first appearance. */
+/** The newest change of each key of a batch, by version and then by place in the batch: tables together, keys in order of first appearance. */
 export function newestPerKey(changes: readonly Change[]): readonly Change[] {
   if (changes.length < 2) return changes;
   const newest = new Map<Table, Map<string, Change>>();
