@@ -72,7 +72,7 @@ test('each outcome has its group', () => {
 });
 
 test('a request that is refused as a whole is halved, and a document alone in it is the culprit', () => {
-  assert.equal(fateOf('split split split'), '3 halved');
+  assert.equal(fateOf('split split'), '2 halved');
   assert.equal(fateOf('split'), 'rejected (request_too_large: request_too_large)');
 });
 
