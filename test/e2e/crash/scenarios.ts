@@ -104,14 +104,7 @@ export const lettering: Scenario = async (cell) => {
 
 /** Killed while a newer change of its key closes a letter. */
 export const closing: Scenario = async (cell) => {
-  await cell.createNarrowIndex();
-  const first = await cell.start();
-  await cell.writer.write(SETUP);
-  await cell.settled();
-  const refused = onePerPartition(cell);
-  for (const id of refused) await cell.writer.writeNote(id, LONG_NOTE);
-  await openLetters(cell, refused);
-  await cell.settled();
+  const { first, refused } = await withLetters(cell);
   if (cell.instances === 1) await cell.stop(first);
   const own = await cell.startArmed(1);
   if (cell.instances === 2) await cell.bothAssigned();
@@ -123,14 +116,7 @@ export const closing: Scenario = async (cell) => {
 
 /** Killed while letters are sent again. */
 export const redriving: Scenario = async (cell) => {
-  await cell.createNarrowIndex();
-  const first = await cell.start();
-  await cell.writer.write(SETUP);
-  await cell.settled();
-  const refused = onePerPartition(cell);
-  for (const id of refused) await cell.writer.writeNote(id, LONG_NOTE);
-  await openLetters(cell, refused);
-  await cell.settled();
+  const { first } = await withLetters(cell);
   await cell.stop(first);
   await cell.admitLongNotes();
   const redrive = () => cell.sql("UPDATE dead_letters SET state = 'redrive' WHERE state = 'open'");
@@ -177,6 +163,19 @@ export const deleteCheck: Scenario = async (cell) => {
   await writeChanges(cell);
   await expectConverged(cell.deployment);
 };
+
+/** An instance that has settled a first load, and a letter in each partition. */
+async function withLetters(cell: CrashCell) {
+  await cell.createNarrowIndex();
+  const first = await cell.start();
+  await cell.writer.write(SETUP);
+  await cell.settled();
+  const refused = onePerPartition(cell);
+  for (const id of refused) await cell.writer.writeNote(id, LONG_NOTE);
+  await openLetters(cell, refused);
+  await cell.settled();
+  return { first, refused };
+}
 
 /** A row that is there of each partition. */
 function onePerPartition({ writer }: CrashCell): number[] {
