@@ -83,7 +83,7 @@ describe('a process that is killed at any step loses nothing, and who goes on en
   }
 });
 
-test('every crash point was hit', (context) => {
+test('killed at every call of every port, who goes on ends with what was written', (context) => {
   const points = new Set([...covered].map((cell) => cell.split(' ')[0]));
   context.diagnostic(
     `crash points covered: ${points.size}/${CRASH_POINTS.length}, cells ${covered.size}/${CELLS.length}`,
