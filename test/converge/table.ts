@@ -21,7 +21,7 @@ export interface Report {
   readonly parked: number;
   readonly gapRuns: number;
   readonly changesInGaps: number;
-  /** Documents that deletes had to remove again, and those that were still there at the first look. */
+  /** Deletes that a check found undone (forgotten, or parked until then), and keys that were back at the first look. */
   readonly deletesRepeated: number;
   readonly ghosts: number;
   readonly rebalances: number;
@@ -53,7 +53,10 @@ export function tableOf(report: Report): string {
     ['rebalances', number(report.rebalances)],
     ['parked', `${number(report.parked)} keys`],
     ['journal gaps', `${number(report.gapRuns)}, with ${number(report.changesInGaps)} changes that only they list`],
-    ['ghosts', `${report.deletesRepeated} deletes were sent again; ${report.ghosts} keys were back at a first look`],
+    [
+      'deletes',
+      `${number(report.deletesRepeated)} were sent again by later checks; ${report.ghosts} deleted keys were there at a first look`,
+    ],
     ['max lag', `${number(report.maxLag)} records`],
     ['time to rest', report.restMs.map((ms) => `${(ms / 1000).toFixed(1)} s`).join(', ')],
     ['exits', exitsOf(report.oddExits)],
