@@ -6,6 +6,7 @@ import { SluiceError } from '../pipeline/errors.ts';
 import { kafkaPing } from '../sources/kafka-ping.ts';
 import type { Command, Output } from './command.ts';
 import { connect, kafkaOptions } from './connect.ts';
+import { unexpected } from './unexpected.ts';
 
 /** Looks at configuration and every server by the code that a start runs, and says what is missing. */
 export const check: Command = {
@@ -42,7 +43,7 @@ Exit codes: 0 all is well, 1 something is not, 2 the configuration is wrong`,
         output.result(`ok    ${name}${found === '' ? '' : `: ${found}`}`);
       } catch (error) {
         isWell = false;
-        output.result(`FAIL  ${name}: ${error instanceof SluiceError ? error.line : String(error)}`);
+        output.result(`FAIL  ${name}: ${unexpected(error).line}`);
       }
     }
     for (const part of [parts.source, parts.buffer, parts.index, parts.store])

@@ -7,6 +7,7 @@ import { deadLetters } from './dead-letters.ts';
 import { demo } from './demo.ts';
 import { epoch } from './epoch.ts';
 import { run } from './run.ts';
+import { exitCodeOf, unexpected } from './unexpected.ts';
 
 const COMMANDS: readonly Command[] = [run, demo, check, deadLetters, epoch];
 
@@ -34,22 +35,22 @@ Exit codes: 0 done or stopped cleanly, 1 failed, 2 wrong usage or configuration,
 export async function commandLine(args: readonly string[], output: Output): Promise<number> {
   const [name, ...rest] = args;
   try {
-    if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-      output.result(USAGE);
-      return name === undefined ? 2 : 0;
+    if (name === undefined) {
+      output.message(USAGE.trimEnd());
+      return 2;
     }
+    if (name === '--help' || name === '-h' || (name === 'help' && rest.length === 0)) {
+      output.result(USAGE);
+      return 0;
+    }
+    if (name === 'help') return await commandLine([...rest.slice(0, 1), '--help'], output);
     if (name === '--version') {
       output.result(`sluice ${manifest().version} (node ${process.version})`);
       return 0;
     }
     const command = COMMANDS.find((one) => one.name === name);
     if (command === undefined) {
-      const known = nearest(
-        name,
-        COMMANDS.map((one) => one.name),
-      );
-      const remedy = known === null ? 'See sluice --help' : `Did you mean sluice ${known}?`;
-      throw new SluiceError('E1002', `there is no command ${JSON.stringify(name)}`, { remedy });
+      throw unknownCommand(name);
     }
     const input = argumentsOf(command, rest);
     if (input.values.help === true) {
@@ -58,13 +59,22 @@ export async function commandLine(args: readonly string[], output: Output): Prom
     }
     return await command.run(input, output);
   } catch (error) {
-    if (!(error instanceof SluiceError)) {
-      output.message(
-        `E9001 unexpected failure (${error instanceof Error ? (error.stack ?? error.message) : String(error)})`,
-      );
-      return 1;
-    }
-    output.message(error.line);
-    return error.code.startsWith('E1') ? 2 : 1;
+    const known = unexpected(error);
+    output.message(known.line);
+    return exitCodeOf(known);
   }
+}
+
+function unknownCommand(name: string): SluiceError {
+  if (name.startsWith('-')) {
+    return new SluiceError('E1002', `a command comes before ${name}`, {
+      remedy: 'For example: sluice run --config FILE',
+    });
+  }
+  const names = COMMANDS.map((one) => one.name);
+  const near = nearest(name, names);
+  return new SluiceError('E1002', `there is no command ${JSON.stringify(name)}`, {
+    detail: `there are ${names.join(', ')}`,
+    remedy: near === null ? 'See sluice --help' : `Did you mean sluice ${near}?`,
+  });
 }

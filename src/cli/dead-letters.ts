@@ -17,7 +17,7 @@ export const deadLetters: Command = {
                by version, and never over a newer change. Needs --all, --id, --table or --reason.
 
 Options:
-      --config FILE     configuration (default: environment and defaults only)
+  -c, --config FILE     configuration (default: environment and defaults only)
       --table NAME      only letters of database.table
       --reason REASON   only letters of this reason
       --state STATE     open (default for redrive), redrive or closed
@@ -40,18 +40,32 @@ Examples:
     limit: { type: 'string' },
     output: { type: 'string' },
   },
+  maxWords: 2,
   async run({ values, words }, output) {
     const [action = 'list', id] = words;
     const filter = filterOf(values, action === 'show' ? id : undefined);
     const actions: Record<string, (store: Store) => Promise<number>> = {
       list: (store) => list(store, filter, values.output === 'json', output),
       show: (store) => show(store, filter, output),
-      redrive: (store) => redrive(store, filter, values.all === true, output),
+      redrive: (store) => redrive(store, filter, output),
     };
     const act = actions[action];
     if (act === undefined) {
       throw new SluiceError('E1002', `dead-letters cannot ${JSON.stringify(action)}`, {
         remedy: 'Say list, show or redrive',
+      });
+    }
+    if (action === 'show' && filter.id === undefined)
+      throw new SluiceError('E1002', 'show needs the id of a letter', {
+        remedy: 'sluice dead-letters list shows them',
+      });
+    if (action !== 'show' && id !== undefined)
+      throw new SluiceError('E1002', `${action} does not take ${JSON.stringify(id)}`, {
+        remedy: `Did you mean --id ${id}?`,
+      });
+    if (action === 'redrive' && values.all !== true && !isNarrow(filter)) {
+      throw new SluiceError('E1002', 'redrive needs to know which letters', {
+        remedy: 'Give --id, --table or --reason, or --all',
       });
     }
     const store = await openStore(typeof values.config === 'string' ? values.config : undefined);
@@ -77,25 +91,17 @@ async function list(store: Store, filter: LetterFilter, asJson: boolean, output:
 }
 
 async function show(store: Store, filter: LetterFilter, output: Output): Promise<number> {
-  if (filter.id === undefined)
-    throw new SluiceError('E1002', 'show needs the id of a letter', { remedy: 'sluice dead-letters list shows them' });
   const [letter] = await store.letters(filter);
   if (letter === undefined)
     throw new SluiceError('E6001', `there is no dead letter ${filter.id}`, {
       remedy: 'sluice dead-letters list shows them',
     });
   output.result(lineOf(letter));
-  output.result(`key      ${letter.key ?? '-'}\nversion  ${letter.version}\nbody     ${letter.body}`);
+  output.result(`key      ${plain(letter.key ?? '-')}\nversion  ${letter.version}\nbody     ${plain(letter.body)}`);
   return 0;
 }
 
-async function redrive(store: Store, filter: LetterFilter, isAll: boolean, output: Output): Promise<number> {
-  const isNarrow = filter.id !== undefined || filter.table !== undefined || filter.reason !== undefined;
-  if (!isNarrow && !isAll) {
-    throw new SluiceError('E1002', 'redrive needs to know which letters', {
-      remedy: 'Give --id, --table or --reason, or --all',
-    });
-  }
+async function redrive(store: Store, filter: LetterFilter, output: Output): Promise<number> {
   const { limit: _, ...all } = filter;
   const marked = await store.requestRedrive({ ...all, state: 'open' });
   if (marked === 0)
@@ -108,11 +114,19 @@ async function redrive(store: Store, filter: LetterFilter, isAll: boolean, outpu
   return 0;
 }
 
+function isNarrow({ id, reason, table }: LetterFilter): boolean {
+  return id !== undefined || table !== undefined || reason !== undefined;
+}
+
+/** Control characters escaped: records come from outside, and a terminal would obey them. */
+function plain(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}
+
 function lineOf(letter: DeadLetter): string {
   const at = new Date(letter.createdMs).toISOString();
   const place = `${letter.topic}/${letter.partition}@${letter.offset}`;
-  const detail = letter.detail.replaceAll(/[\p{Cc}]+/gu, ' ');
-  return `${letter.id}  ${letter.state}  ${at}  ${letter.table?.qualified ?? '-'}  ${letter.reason}  ${place}  ${detail}`;
+  return `${letter.id}  ${letter.state}  ${at}  ${plain(letter.table?.qualified ?? '-')}  ${letter.reason}  ${place}  ${plain(letter.detail)}`;
 }
 
 function filterOf(values: Values, shown: string | undefined): LetterFilter {

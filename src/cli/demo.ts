@@ -1,9 +1,10 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { asyncScheduler } from 'rxjs';
 import { loadConfig } from '../config/load.ts';
 import type { Table } from '../pipeline/change.ts';
+import { SluiceError } from '../pipeline/errors.ts';
 import type { PipelineEvent } from '../pipeline/events.ts';
 import type { RecordFormat } from '../pipeline/ports.ts';
 import { runService } from '../pipeline/run-service.ts';
@@ -30,10 +31,7 @@ Options:
     const file = typeof values.file === 'string' ? values.file : CAPTURE;
     const out = typeof values.out === 'string' ? values.out : join('out', 'demo');
     const paths = { journal: join(out, 'journal.db'), index: join(out, 'index') };
-    for (const stale of [paths.index, paths.journal, `${paths.journal}-wal`, `${paths.journal}-shm`]) {
-      rmSync(stale, { recursive: true, force: true });
-    }
-    mkdirSync(out, { recursive: true });
+    prepare(out, Object.values(paths));
     const config = loadConfig({
       environment: {},
       values: {
@@ -49,7 +47,9 @@ Options:
       scheduler: asyncScheduler,
     });
     await parts.store.open();
-    output.message('Replaying records of a real Canal server: file → parse → fold → documents');
+    output.message(
+      `Replaying ${file === CAPTURE ? 'records of a real Canal server' : file}: file → parse → fold → documents`,
+    );
     await runService({ ...parts, format: tally.counting(parts.format) }, syncOptions(config)).done;
     tally.print(readDirectoryIndex(paths.index));
     output.result(
@@ -58,6 +58,30 @@ Options:
     return 0;
   },
 };
+
+/** Left in the directory, to know it again. */
+const MARK = 'made-by-sluice-demo';
+
+/** Makes the directory anew, but never one that somebody else made: a real journal and index may lie in it. */
+function prepare(out: string, paths: readonly string[]): void {
+  try {
+    mkdirSync(out, { recursive: true });
+    if (readdirSync(out).length > 0 && !existsSync(join(out, MARK))) {
+      throw new SluiceError('E1002', `${out} holds files that sluice demo did not make`, {
+        remedy: 'Name an empty or a new directory with --out',
+      });
+    }
+    for (const path of paths)
+      for (const stale of [path, `${path}-wal`, `${path}-shm`]) rmSync(stale, { recursive: true, force: true });
+    writeFileSync(join(out, MARK), '');
+  } catch (error) {
+    if (error instanceof SluiceError) throw error;
+    throw new SluiceError('E1002', `${out} cannot be written`, {
+      detail: (error as NodeJS.ErrnoException).code ?? 'unknown',
+      remedy: 'Name another directory with --out',
+    });
+  }
+}
 
 /** What happened to each table. */
 class Tally {

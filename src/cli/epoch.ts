@@ -32,11 +32,13 @@ Options:
     recreated: { type: 'boolean' },
     yes: { type: 'boolean' },
   },
+  maxWords: 1,
   async run({ values, words }, output) {
     const file = typeof values.config === 'string' ? values.config : undefined;
     const [action] = words;
     if (action !== 'show' && action !== 'bump') {
-      throw new SluiceError('E1002', `epoch cannot ${JSON.stringify(action ?? '')}`, { remedy: 'Say show or bump' });
+      const fact = action === undefined ? 'epoch needs to know what to do' : `epoch cannot ${JSON.stringify(action)}`;
+      throw new SluiceError('E1002', fact, { remedy: 'Say show or bump' });
     }
     const { source } = processConfig(file);
     if (source.type !== 'kafka')

@@ -3,7 +3,6 @@ import type { Config } from '../config/load.ts';
 import { manifest } from '../config/manifest.ts';
 import { processConfig } from '../config/process-config.ts';
 import type { DependencyName } from '../pipeline/dependencies.ts';
-import { SluiceError } from '../pipeline/errors.ts';
 import { type Health, health } from '../pipeline/health.ts';
 import { httpServer } from '../pipeline/http-server.ts';
 import type { PartitionLog } from '../pipeline/position.ts';
@@ -14,6 +13,7 @@ import type { Command } from './command.ts';
 import { connect, syncOptions } from './connect.ts';
 import { serviceLog } from './log.ts';
 import { steadyScheduler } from './steady-scheduler.ts';
+import { exitCodeOf, unexpected } from './unexpected.ts';
 
 const EXIT_BY_SIGNAL: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 };
 
@@ -29,7 +29,13 @@ Serves /metrics, /livez, /readyz and /health on http.host and http.port.
 Options:
   -c, --config FILE   configuration (default: environment and defaults only)
 
-Environment: every key has a variable SLUICE_…, see docs/configuration.md`,
+Environment: every key has a variable SLUICE_…, see docs/configuration.md
+
+Examples:
+  sluice run --config sluice.yaml
+  SLUICE_SOURCE_PATH=- sluice run < changes.ndjson     read standard input, write below out/
+
+Exit codes: 0 input ended or stopped cleanly, 1 failed, 2 wrong usage or configuration, 130/143 second signal`,
   options: { config: { type: 'string', short: 'c' } },
   async run({ values }) {
     const config = processConfig(typeof values.config === 'string' ? values.config : undefined);
@@ -40,12 +46,9 @@ Environment: every key has a variable SLUICE_…, see docs/configuration.md`,
     try {
       return await serve(config, watched, log);
     } catch (error) {
-      const known =
-        error instanceof SluiceError
-          ? error
-          : new SluiceError('E9001', 'unexpected failure', { detail: nameOf(error) });
+      const known = unexpected(error);
       log.fatal({ code: known.code, detail: known.detail, remedy: known.remedy }, known.message);
-      return 1;
+      return exitCodeOf(known);
     } finally {
       watched.telemetry.stop();
       watched.health.stop();
@@ -133,14 +136,10 @@ async function serve(
 function greet(parts: Parts, name: 'buffer' | 'index', { report }: Telemetry): void {
   parts[name].ping().then(
     () => report({ type: 'dependency', name, isUp: true, code: '', detail: '' }),
-    (error) =>
-      report({
-        type: 'dependency',
-        name,
-        isUp: false,
-        code: error instanceof SluiceError ? error.code : 'E9001',
-        detail: nameOf(error),
-      }),
+    (error) => {
+      const { code, detail, message } = unexpected(error);
+      report({ type: 'dependency', name, isUp: false, code, detail: code === 'E9001' ? detail : message });
+    },
   );
 }
 
@@ -160,8 +159,4 @@ function onSignals(service: Service, judging: Health, log: Logger): () => void {
 
 function typesOf({ buffer, index, journal, source }: Config): object {
   return { source: source.type, buffer: buffer.type, journal: journal.type, index: index.type };
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -95,6 +95,6 @@ function refusal(problems: readonly Problem[], file: string | undefined): Sluice
   const place = file === undefined ? '' : ` of ${file}`;
   return new SluiceError('E1001', `the configuration${place} has ${count}`, {
     detail: problems.map(problemText).join('; '),
-    remedy: 'Keys and defaults are in docs/configuration.md',
+    remedy: `${file === undefined ? 'No file was named (--config FILE or SLUICE_CONFIG); keys' : 'Keys'} and defaults are in docs/configuration.md`,
   });
 }
