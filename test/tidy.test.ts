@@ -22,11 +22,13 @@ function importsOf(file: string): string[] {
 
 test('every operator has a marble file of its name', () => {
   const pureParts = new Set([
+    'delivery.ts',
     'entry.ts',
     'fold.ts',
     'newest-per-key.ts',
     'outcome-groups.ts',
     'slots.ts',
+    'suspects.ts',
     'table-fold.ts',
     'window-loop.ts',
   ]);

@@ -37,6 +37,15 @@ export function lineOfEvent(event: PipelineEvent): LogLine | null {
         message: `documents of ${table.qualified} are sent again (${errorType})`,
       };
     }
+    case 'isolated': {
+      const { errorType, keys, table } = event;
+      return {
+        level: 'error',
+        kind: `isolated ${table.qualified} ${errorType}`,
+        fields: { component: 'index', code: 'E3001', table: table.qualified, count: keys, err: { type: errorType } },
+        message: `a document of ${table.qualified} makes every request fail that it is in (${errorType}); it is sent alone, then parked`,
+      };
+    }
     case 'parked':
       return {
         level: 'warn',

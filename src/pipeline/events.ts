@@ -39,6 +39,8 @@ export type PipelineEvent =
   | { type: 'held'; table: Table | null; errorType: string; forMs: number }
   | { type: 'retrying'; table: Table; errorType: string; keys: number; attempt: number; waitMs: number }
   | { type: 'superseded-in-flight'; keys: number }
+  /** Each of these documents makes requests fail by itself, and is sent alone from now on. */
+  | { type: 'isolated'; table: Table; errorType: string; keys: number }
   | { type: 'parked'; keys: number }
   | { type: 'recovered'; topic: string; partition: number; keys: number; left: number | null }
   | { type: 'dead-lettered'; reason: string; table: string; count: number }
