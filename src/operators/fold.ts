@@ -146,11 +146,7 @@ export class Fold {
   }
 
   hold(table: Table | null, untilMs: number): void {
-    for (const fold of this.tables.values()) {
-      if (table !== null && fold.table !== table) continue;
-      fold.heldUntilMs = Math.max(fold.heldUntilMs, untilMs);
-      fold.isProbing = true;
-    }
+    for (const fold of this.tables.values()) if (table === null || fold.table === table) fold.hold(untilMs);
   }
 
   /** A batch that `take` gave out is finished; `progressed` when the index took something of it. */

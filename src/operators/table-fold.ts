@@ -54,6 +54,12 @@ export class TableFold {
     this.returned.push(this.keep(entry));
   }
 
+  /** A shorter hold does not end a longer one. */
+  hold(untilMs: number): void {
+    this.heldUntilMs = Math.max(this.heldUntilMs, untilMs);
+    this.isProbing = true;
+  }
+
   close(): void {
     this.dueEnd = this.entries.length;
   }
