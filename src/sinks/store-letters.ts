@@ -133,8 +133,10 @@ async function redriveOf(letter: DeadLetter, shards: readonly JournalShard[], lo
   if (table === null || key === null || reason === UNORDERED) return { letter, change: null, isOvertaken: false };
   const shard = shards[shardOf(table.qualified, shards.length)] as JournalShard;
   const { rows } = await shard.database.run(
-    `SELECT * FROM ${shard.table} WHERE table_name = ? AND primary_key = ? AND version >= ? ORDER BY version DESC, ordinal DESC LIMIT 1`,
-    [table.qualified, key, letter.version],
+    // Versions of another topic, from which the table came by mistake, say nothing about this one's.
+    `SELECT * FROM ${shard.table} WHERE table_name = ? AND primary_key = ? AND version >= ? AND topic = ?
+     ORDER BY version DESC, ordinal DESC LIMIT 1`,
+    [table.qualified, key, letter.version, letter.topic],
   );
   const newest = rows[0] ? changeOfRow(rows[0], lookup) : null;
   const isOvertaken = newest !== null && newest.version > letter.version;

@@ -141,6 +141,19 @@ export function letterConformance(opened: () => OpenPlace): void {
     assert.deepEqual(await answerOf(store.redrives(partition, 10)), []);
   });
 
+  test('a redrive is not overtaken by a change of another topic', async () => {
+    const { store } = opened();
+    const [own, other] = [newPartition(), newPartition()];
+    const table = newTable();
+    const refused = changeAt(table, 'k', 3);
+    await answerOf(store.append(own, [refused]));
+    await answerOf(store.append(other, [changeAt(table, 'k', 8)]));
+    await answerOf(store.writeLetters([letterAt(own, refused)]));
+    await store.requestRedrive({ table: table.qualified });
+    const [redrive] = await answerOf(store.redrives(own, 1));
+    assert.deepEqual([redrive?.change, redrive?.isOvertaken], [refused, false]);
+  });
+
   test('a redrive without a journal uses the letter when it holds the whole document', async () => {
     const { store } = opened();
     const partition = newPartition();
