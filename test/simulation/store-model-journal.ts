@@ -30,11 +30,12 @@ export function deletesIn(
 /** The newest change of a letter's key that is not older than the letter; null when the journal has none. */
 export function isOvertakenBy(
   rows: Iterable<JournalRow>,
-  { tableName, key, version }: { tableName: string; key: string | null; version: number },
+  { key, tableName, topic, version }: { tableName: string; key: string | null; topic: string; version: number },
 ): Change | null {
   let newest: Change | null = null;
-  for (const { change } of rows) {
-    if (change.table.qualified !== tableName || change.key !== key || change.version < version) continue;
+  for (const { change, topic: rowTopic } of rows) {
+    if (rowTopic !== topic || change.table.qualified !== tableName || change.key !== key || change.version < version)
+      continue;
     if (newest === null || isNewer(change, newest)) newest = change;
   }
   return newest;
