@@ -1,6 +1,7 @@
 import { defer, ignoreElements, interval, Observable, Subscription } from 'rxjs';
 import type { ChangeBatch, Table } from '../pipeline/change.ts';
 import { sizeOf } from '../pipeline/change.ts';
+import { SluiceError } from '../pipeline/errors.ts';
 import type { ParkedKey } from '../pipeline/ports.ts';
 import { type Entry, Fold } from './fold.ts';
 import type { DedupedBatch, LatestPerKeyOptions } from './latest-per-key.ts';
@@ -23,6 +24,7 @@ export class WindowLoop {
   private isOffered = false;
   private isPumping = false;
   private isParking = false;
+  private isStoreUp = true;
   private isEnding = false;
   private isDrainOver = false;
   private batches = 0;
@@ -165,11 +167,13 @@ export class WindowLoop {
     this.teardown.add(
       parking.subscribe({
         complete: () => {
+          this.tellStore(null);
           fold.settle(slice);
           this.options.report({ type: 'parked', keys: slice.length });
           this.parkEntries(rest);
         },
-        error: () => {
+        error: (error) => {
+          this.tellStore(error);
           fold.giveBack(owed);
           this.isParking = false;
           this.pump();
@@ -177,6 +181,17 @@ export class WindowLoop {
         },
       }),
     );
+  }
+
+  /** Each failure is told: the journal may be well meanwhile, and say so. */
+  private tellStore(error: unknown): void {
+    const { report } = this.options;
+    if (error !== null) {
+      const [code, detail] =
+        error instanceof SluiceError ? [error.code, error.message] : ['E4001', 'keys were not parked'];
+      report({ type: 'dependency', name: 'store', isUp: false, code, detail });
+    } else if (!this.isStoreUp) report({ type: 'dependency', name: 'store', isUp: true, code: '', detail: '' });
+    this.isStoreUp = error === null;
   }
 
   private completeIfDone(): void {
