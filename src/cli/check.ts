@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { describeConfig } from '../config/describe.ts';
 import type { Config } from '../config/load.ts';
 import { processConfig } from '../config/process-config.ts';
@@ -57,8 +57,14 @@ async function checkSource({ source }: Config): Promise<string> {
     const { lag, partitions, topics } = await kafkaPing({ ...kafkaOptions(source), onEvent: () => undefined });
     return `${topics} topics, ${partitions} partitions, ${lag} records behind`;
   }
-  if (source.path !== '-' && !existsSync(source.path)) {
-    throw new SluiceError('E2004', `${source.path} cannot be read`, { remedy: 'Check source.path' });
+  if (source.path === '-') return 'standard input';
+  try {
+    accessSync(source.path, constants.R_OK);
+  } catch (error) {
+    throw new SluiceError('E2004', `${source.path} cannot be read`, {
+      detail: (error as NodeJS.ErrnoException).code ?? 'unknown',
+      remedy: 'Check source.path and the rights of this user',
+    });
   }
   return source.path;
 }

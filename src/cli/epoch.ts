@@ -17,9 +17,9 @@ export const epoch: Command = {
   help: `Usage: sluice epoch show [--config FILE]
        sluice epoch bump --topic TOPIC [--recreated] --yes [--config FILE]
 
-A new epoch makes every later version larger than every earlier one. It is needed when offsets stop being comparable:
-partitions were added, or the topic was deleted and made again. Order of work: stop Canal, stop every instance of sluice,
-change the topic, bump, start sluice, start Canal. Refused while the consumer group has members.
+A new epoch makes every later version larger than every earlier one. It is needed when offsets stop being
+comparable: partitions were added, or the topic was deleted and made again. Refused while the consumer group has
+members. Order of work: stop Canal, stop every instance of sluice, change the topic, bump, start sluice, start Canal.
 
 Options:
   -c, --config FILE   configuration (default: environment and defaults only)
