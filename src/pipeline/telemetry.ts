@@ -7,6 +7,7 @@ import { Dependencies, type DependencyChange, type DependencyName } from './depe
 import { lineOfDependency, lineOfEvent, lineOfSource } from './event-lines.ts';
 import type { Report } from './events.ts';
 import { type GaugeSources, lagOf, registerGauges } from './gauges.ts';
+import type { PartitionLog } from './position.ts';
 import { Summary } from './summary.ts';
 
 export interface TelemetryOptions {
@@ -34,10 +35,10 @@ export interface Telemetry {
   readonly registry: Registry;
   readonly dependencies: Dependencies;
   /**
-   * Records that wait in the log unread, in the partitions owned now. One a partition is not counted: it may be the
-   * marker of a transaction, which no consumer is shown and kafkajs skips in silence.
+   * Records of this partition that wait in the log unread. The last one is not counted: it may be the marker of a
+   * transaction, which no consumer is shown and kafkajs skips in silence.
    */
-  unread(): number;
+  unread(log: PartitionLog): number;
   /** Ends the summary lines. */
   stop(): void;
 }
@@ -85,10 +86,7 @@ export function telemetry(options: TelemetryOptions): Telemetry {
       const line = lineOfSource(event);
       if (line !== null) conditions.tell(line);
     },
-    unread: () =>
-      gauges
-        .logs()
-        .reduce((sum, one) => sum + Math.max(0, lagOf(one, counts.memory) - (one.read - one.settled) - 1), 0),
+    unread: (one) => Math.max(0, lagOf(one, counts.memory) - (one.read - one.settled) - 1),
     stop: () => beat.unsubscribe(),
   };
 }

@@ -9,6 +9,7 @@ import { InFlight, PartitionLog } from '../../src/pipeline/position.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const LIVENESS_MS = 120_000;
+const STUCK_MS = 1_200_000;
 const orders: Table = {
   database: 'shop',
   name: 'orders',
@@ -22,11 +23,12 @@ function started() {
   const inFlight = new InFlight({ bytes: 1000, changes: 10 });
   const dependencies = new Dependencies(['kafka', 'buffer', 'store', 'index'], () => clock.now());
   const log = new PartitionLog('shop', 0, 0, inFlight);
-  const state = { unread: 0 };
-  const logs = () => [log];
-  const subject = health({ dependencies, inFlight, logs, unread: () => state.unread, scheduler: clock });
-  const admit = (): { settle: () => void } => {
-    const ticket = log.admit(log.read, log.read + 10, { offset: log.read + 9, timestampMs: clock.now(), hash: '' });
+  const state = { unread: 0, logs: [log] };
+  const logs = () => state.logs;
+  const unread = (one: PartitionLog): number => (one.partition === 0 ? state.unread : 0);
+  const subject = health({ dependencies, inFlight, logs, unread, scheduler: clock });
+  const admit = (to = log): { settle: () => void } => {
+    const ticket = to.admit(to.read, to.read + 10, { offset: to.read + 9, timestampMs: clock.now(), hash: '' });
     return {
       settle: () => {
         ticket.release();
@@ -34,7 +36,14 @@ function started() {
       },
     };
   };
-  return { admit, clock, dependencies, state, subject };
+  /** Lets time pass in which other partitions get on. */
+  const busyFor = (ms: number): void => {
+    for (let passed = 0; passed < ms; passed += 10_000) {
+      subject.report({ type: 'journaled', changes: 1, ms: 1 });
+      clock.advance(10_000);
+    }
+  };
+  return { admit, busyFor, clock, dependencies, log, state, subject };
 }
 
 test('an idle process is live for ever', () => {
@@ -78,9 +87,21 @@ test('an index that is down does not make the process dead: a restart would not 
     { type: 'held', table: null, errorType: 'security_exception', forMs: 5000 },
     { type: 'parked', keys: 5 },
   ];
+  const unanswered: PipelineEvent = {
+    type: 'bulk',
+    table: orders,
+    documents: 1,
+    ms: 30_000,
+    done: 0,
+    conflicts: 0,
+    retries: 1,
+    held: 0,
+    rejected: 0,
+  };
   for (const event of retried) {
-    const { admit, clock, subject } = started();
+    const { admit, clock, dependencies, subject } = started();
     admit();
+    dependencies.hear(unanswered);
     for (let minute = 0; minute < 60; minute += 1) {
       subject.report(event);
       clock.advance(60_000);
@@ -161,5 +182,79 @@ test('details tell each server, since when, and never a host', () => {
   assert.deepEqual(body.partitions, { assigned: 1, unsettledRecords: 10, unreadRecords: 0, oldestUnsettledSeconds: 2 });
   assert.equal(body.uptimeSeconds, 3);
   assert.doesNotMatch(JSON.stringify(body), /db\.internal/);
+  subject.stop();
+});
+
+test('a partition whose position stands still with work is told of, though others get on', () => {
+  const { admit, busyFor, state, subject } = started();
+  const other = new PartitionLog('shop', 1, 0);
+  state.logs.push(other);
+  const stuck = admit();
+  for (let passed = 0; passed < STUCK_MS - 60_000; passed += 60_000) {
+    admit(other).settle();
+    busyFor(60_000);
+    assert.ok(subject.live().isOk);
+  }
+  busyFor(120_000);
+  const { body, isOk } = subject.live();
+  assert.equal(isOk, false);
+  assert.deepEqual([body.status, body.stuckPartitions], ['stalled', 1]);
+  stuck.settle();
+  assert.ok(subject.live().isOk, 'and live again when it moves');
+  subject.stop();
+});
+
+test('a partition that is never read, with records that wait, stands still too', () => {
+  const { busyFor, state, subject } = started();
+  state.unread = 2;
+  busyFor(STUCK_MS + 30_000);
+  assert.equal(subject.live().isOk, false);
+  state.unread = 0;
+  assert.ok(subject.live().isOk);
+  subject.stop();
+});
+
+test('an assignment that leaves a position where it was is no progress, and one that is taken away and comes back is new', () => {
+  const { admit, busyFor, log, state, subject } = started();
+  admit();
+  for (let generation = 0; generation < 4; generation += 1) {
+    busyFor(STUCK_MS / 4);
+    log.retire();
+    const next = new PartitionLog('shop', 0, 0);
+    state.logs = [next];
+    admit(next);
+  }
+  busyFor(20_000);
+  assert.equal(subject.live().isOk, false);
+  const own = state.logs;
+  state.logs = [];
+  busyFor(20_000);
+  state.logs = own;
+  busyFor(STUCK_MS / 2);
+  assert.ok(subject.live().isOk);
+  subject.stop();
+});
+
+test('a position that waits for a server that is down is not stuck, and has the whole span once the server is back', () => {
+  const { admit, busyFor, dependencies, subject } = started();
+  admit();
+  busyFor(STUCK_MS - 30_000);
+  dependencies.set('store', false, 'E4001');
+  busyFor(3 * STUCK_MS);
+  assert.ok(subject.live().isOk);
+  dependencies.set('store', true);
+  busyFor(STUCK_MS - 30_000);
+  assert.ok(subject.live().isOk);
+  busyFor(60_000);
+  assert.equal(subject.live().isOk, false);
+  subject.stop();
+});
+
+test('Redis that is down excuses nobody: nothing waits for it', () => {
+  const { admit, clock, dependencies, subject } = started();
+  dependencies.set('buffer', false, 'E5001');
+  admit();
+  clock.advance(LIVENESS_MS + 20_000);
+  assert.equal(subject.live().isOk, false);
   subject.stop();
 });
