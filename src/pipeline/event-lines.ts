@@ -54,8 +54,8 @@ export function lineOfEvent(event: PipelineEvent): LogLine | null {
         message: 'rows that the index did not take are parked in the store; they are sent again from there',
       };
     case 'recovered': {
-      const { keys, partition, topic } = event;
-      const fields = { component: 'recovery', topic, partition, count: keys };
+      const { keys, left, partition, topic } = event;
+      const fields = { component: 'recovery', topic, partition, count: keys, ...(left === null ? {} : { left }) };
       return { level: 'info', kind: `recovered ${topic}/${partition}`, fields, message: 'parked rows are sent again' };
     }
     case 'dead-lettered': {

@@ -42,7 +42,14 @@ export type PipelineEvent =
   /** Each of these documents makes requests fail by itself, and is sent alone from now on. */
   | { type: 'isolated'; table: Table; errorType: string; keys: number }
   | { type: 'parked'; keys: number }
-  | { type: 'recovered'; topic: string; partition: number; keys: number; left: number | null }
+  | {
+      type: 'recovered';
+      topic: string;
+      partition: number;
+      keys: number;
+      /** Parked keys still to come, by the count at the assignment; null in a sweep of due keys that goes on. */
+      left: number | null;
+    }
   | { type: 'dead-lettered'; reason: string; table: string; count: number }
   | {
       type: 'settled';

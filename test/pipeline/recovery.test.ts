@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { of } from 'rxjs';
 import { sizeOf } from '../../src/pipeline/change.ts';
+import { lineOfEvent } from '../../src/pipeline/event-lines.ts';
 import type { PipelineEvent } from '../../src/pipeline/events.ts';
 import type { ParkedKey, Store } from '../../src/pipeline/ports.ts';
 import { allParked, answerOf, changeAt, parkedAt } from '../conformance/store-samples.ts';
@@ -35,6 +36,13 @@ test('a page is read when every key of the page before is let go, and each tells
     { keys: 1, left: 0 },
   ]);
   recovery.stop();
+});
+
+test('a log line of a page tells how many keys are left, where that is known', () => {
+  const page = { type: 'recovered', topic: 'shop', partition: 0, keys: 2 } as const;
+  const fields = { component: 'recovery', topic: 'shop', partition: 0, count: 2 };
+  assert.deepEqual(lineOfEvent({ ...page, left: 3 })?.fields, { ...fields, left: 3 });
+  assert.deepEqual(lineOfEvent({ ...page, left: null })?.fields, fields);
 });
 
 test('a page is bounded in bytes, charged to the in-flight limit, and is one batch under a ticket of no position', async () => {
