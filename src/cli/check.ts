@@ -7,6 +7,7 @@ import { kafkaPing } from '../sources/kafka-ping.ts';
 import type { Command, Output } from './command.ts';
 import { connect, kafkaOptions } from './connect.ts';
 import { unexpected } from './unexpected.ts';
+import { warningsOf } from './warnings.ts';
 
 /** Looks at configuration and every server by the code that a start runs, and says what is missing. */
 export const check: Command = {
@@ -71,7 +72,6 @@ async function checkSource({ source }: Config): Promise<string> {
 
 async function withWarnings(part: object, output: Output, ask: () => Promise<void>): Promise<string> {
   await ask();
-  const { warnings } = part as { warnings?: readonly string[] };
-  for (const warning of warnings ?? []) output.result(`warn  ${warning}`);
+  for (const warning of warningsOf(part)) output.result(`warn  ${warning}`);
   return '';
 }

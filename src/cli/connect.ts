@@ -82,6 +82,14 @@ export function syncOptions({ drainMs, index, journal, source, window }: Config)
   };
 }
 
+/** No position stands still for so long unless something is wrong: below it is any way of a batch through its slot. Milliseconds. */
+export function stuckMs({ index, window }: Config): number {
+  const requestMs = index.type === 'elasticsearch' ? index.requestTimeoutMs : 0;
+  // Attempts, and the requests in which the one that spoils a batch is found, each with the longest wait after it.
+  const inSlotMs = (index.retry.maxAttempts + 24) * (requestMs + index.retry.maxMs);
+  return Math.max(900_000, inSlotMs + (window.parkAfterWindows + 2) * window.ms);
+}
+
 /** The store alone, open: for commands that look at it beside a running service. */
 export async function openStore(file: string | undefined): Promise<Store> {
   const config = processConfig(file);

@@ -1,3 +1,4 @@
+import { from, lastValueFrom } from 'rxjs';
 import { SluiceError } from '../pipeline/errors.ts';
 import type { DeadLetter, LetterFilter, Store } from '../pipeline/ports.ts';
 import type { Command, Output } from './command.ts';
@@ -5,16 +6,17 @@ import { openStore } from './connect.ts';
 
 type Values = Parameters<Command['run']>[0]['values'];
 
-/** Lists what could not be applied, shows one letter, and marks letters to be sent again. */
+/** Lists what could not be applied, shows or closes one letter, and marks letters to be sent again. */
 export const deadLetters: Command = {
   name: 'dead-letters',
-  summary: 'Lists, shows and sends again what could not be applied.',
-  help: `Usage: sluice dead-letters list|show ID|redrive [options]
+  summary: 'Lists, shows, sends again and closes what could not be applied.',
+  help: `Usage: sluice dead-letters list|show ID|redrive|close ID [options]
 
   list         one line a letter: id, state, time, table, reason, position, detail
   show ID      one letter with its body
   redrive      marks open letters; the running service that owns their partition sends them again,
                by version, and never over a newer change. Needs --all, --id, --table or --reason.
+  close ID     closes one letter whose row was put right by hand; nothing is sent
 
 Options:
   -c, --config FILE     configuration (default: environment and defaults only)
@@ -29,7 +31,8 @@ Options:
 Examples:
   sluice dead-letters list --state open
   sluice dead-letters show 17
-  sluice dead-letters redrive --table shop.orders --reason mapper_parsing_exception`,
+  sluice dead-letters redrive --table shop.orders --reason mapper_parsing_exception
+  sluice dead-letters close 17`,
   options: {
     config: { type: 'string', short: 'c' },
     table: { type: 'string' },
@@ -43,23 +46,25 @@ Examples:
   maxWords: 2,
   async run({ values, words }, output) {
     const [action = 'list', id] = words;
-    const filter = filterOf(values, action === 'show' ? id : undefined);
+    const isOfOne = action === 'show' || action === 'close';
+    const filter = filterOf(values, isOfOne ? id : undefined);
     const actions: Record<string, (store: Store) => Promise<number>> = {
       list: (store) => list(store, filter, values.output === 'json', output),
       show: (store) => show(store, filter, output),
       redrive: (store) => redrive(store, filter, output),
+      close: (store) => close(store, filter, output),
     };
     const act = actions[action];
     if (act === undefined) {
       throw new SluiceError('E1002', `dead-letters cannot ${JSON.stringify(action)}`, {
-        remedy: 'Say list, show or redrive',
+        remedy: 'Say list, show, redrive or close',
       });
     }
-    if (action === 'show' && filter.id === undefined)
-      throw new SluiceError('E1002', 'show needs the id of a letter', {
+    if (isOfOne && filter.id === undefined)
+      throw new SluiceError('E1002', `${action} needs the id of a letter`, {
         remedy: 'sluice dead-letters list shows them',
       });
-    if (action !== 'show' && id !== undefined)
+    if (!isOfOne && id !== undefined)
       throw new SluiceError('E1002', `${action} does not take ${JSON.stringify(id)}`, {
         remedy: `Did you mean --id ${id}?`,
       });
@@ -111,6 +116,18 @@ async function redrive(store: Store, filter: LetterFilter, output: Output): Prom
   output.result(
     `${marked} ${marked === 1 ? 'letter is' : 'letters are'} marked; the running service sends them again.`,
   );
+  return 0;
+}
+
+async function close(store: Store, filter: LetterFilter, output: Output): Promise<number> {
+  const [letter] = await store.letters(filter);
+  if (letter === undefined || letter.state === 'closed')
+    throw new SluiceError('E6001', `there is no open dead letter ${filter.id}`, {
+      detail: letter === undefined ? '' : 'it is closed already',
+      remedy: 'sluice dead-letters list --state open shows them',
+    });
+  await lastValueFrom(from(store.setLetterState([letter.id], 'closed')), { defaultValue: undefined });
+  output.result(`Letter ${letter.id} is closed.`);
   return 0;
 }
 

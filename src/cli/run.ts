@@ -3,19 +3,20 @@ import type { Config } from '../config/load.ts';
 import { manifest } from '../config/manifest.ts';
 import { processConfig } from '../config/process-config.ts';
 import type { DependencyName } from '../pipeline/dependencies.ts';
+import { SluiceError } from '../pipeline/errors.ts';
 import { type Health, health } from '../pipeline/health.ts';
 import { httpServer } from '../pipeline/http-server.ts';
 import type { PartitionLog } from '../pipeline/position.ts';
-import { runService, type Service } from '../pipeline/run-service.ts';
+import { closeParts, type Ending, runService } from '../pipeline/run-service.ts';
 import type { Parts } from '../pipeline/stages.ts';
 import { type Telemetry, telemetry } from '../pipeline/telemetry.ts';
 import type { Command } from './command.ts';
-import { connect, syncOptions } from './connect.ts';
+import { connect, stuckMs, syncOptions } from './connect.ts';
 import { serviceLog } from './log.ts';
 import { steadyScheduler } from './steady-scheduler.ts';
+import { stopSignals } from './stop-signals.ts';
 import { exitCodeOf, unexpected } from './unexpected.ts';
-
-const EXIT_BY_SIGNAL: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 };
+import { warningLog } from './warnings.ts';
 
 /** Runs the service until it is stopped, its input ends, or it cannot go on. */
 export const run: Command = {
@@ -35,7 +36,8 @@ Examples:
   sluice run --config sluice.yaml
   SLUICE_SOURCE_PATH=- sluice run < changes.ndjson     read standard input, write below out/
 
-Exit codes: 0 input ended or stopped cleanly, 1 failed, 2 wrong usage or configuration, 130/143 second signal`,
+Exit codes: 0 input ended or stopped cleanly, 1 failed, or input ended with keys parked,
+2 wrong usage or configuration, 130/143 second signal`,
   options: { config: { type: 'string', short: 'c' } },
   async run({ values }) {
     const config = processConfig(typeof values.config === 'string' ? values.config : undefined);
@@ -61,16 +63,20 @@ interface Watched {
   readonly parts: Parts;
   readonly telemetry: Telemetry;
   readonly health: Health;
+  readonly warn: (component: string, part: object) => void;
 }
 
 /** Makes the adapters and what watches over them. */
 function watch(config: Config, log: Logger, version: string): Watched {
   let logs: readonly PartitionLog[] = [];
+  const warn = warningLog(log);
   const parts: Parts = connect(config, {
     scheduler: steadyScheduler,
     report: (event) => {
       watchers.telemetry.report(event);
       watchers.health.report(event);
+      // An index is looked at before its first request.
+      if (event.type === 'bulk') warn('index', parts.index);
     },
     onSourceEvent: (event) => {
       watchers.telemetry.reportSource(event);
@@ -95,9 +101,10 @@ function watch(config: Config, log: Logger, version: string): Watched {
     required: dependencies.filter((name) => name !== 'buffer'),
     inFlight,
     logs: () => logs,
-    unread: () => watching.unread(),
+    unread: (one) => watching.unread(one),
+    stuckMs: stuckMs(config),
   });
-  const watchers = { parts, telemetry: watching, health: judging };
+  const watchers = { parts, telemetry: watching, health: judging, warn };
   parts.source.assignments.subscribe(({ partitions }) => {
     logs = partitions;
     if (config.source.type === 'file') judging.assigned();
@@ -105,56 +112,60 @@ function watch(config: Config, log: Logger, version: string): Watched {
   return watchers;
 }
 
-async function serve(
-  config: Config,
-  { health: judging, parts, telemetry: watching }: Watched,
-  log: Logger,
-): Promise<number> {
+async function serve(config: Config, watched: Watched, log: Logger): Promise<number> {
+  const { health: judging, parts, telemetry: watching, warn } = watched;
+  // Before anything is waited for: the first process of a container does not hear of signals that nobody handles.
+  const signals = stopSignals((signal) => {
+    log.info({ component: 'run', signal }, 'stopping: draining what was read');
+    judging.stopping();
+  });
   const server = config.http.enabled
     ? await httpServer({ ...config.http, health: judging, registry: watching.registry }).start()
     : null;
   try {
     log.info({ component: 'run', port: server?.port ?? 0, ...typesOf(config) }, 'starting');
-    await parts.store.open();
-    watching.report({ type: 'dependency', name: 'store', isUp: true, code: '', detail: '' });
-    for (const name of ['buffer', 'index'] as const) greet(parts, name, watching);
-    const service = runService(parts, syncOptions(config));
-    const release = onSignals(service, judging, log);
-    try {
-      await service.done;
-    } finally {
-      release();
+    await Promise.race([parts.store.open(), signals.asked]);
+    if (signals.isAsked) {
+      // Not waited for: a server that does not answer would hold up the end, and nothing was read.
+      closeParts(parts).catch(() => undefined);
+    } else {
+      warn('store', parts.store);
+      watching.report({ type: 'dependency', name: 'store', isUp: true, code: '', detail: '' });
+      for (const name of ['buffer', 'index'] as const) greet(watched, name);
+      const service = runService(parts, syncOptions(config));
+      signals.asked.then(() => service.stop());
+      refuseLeftovers(await service.done);
     }
     log.info({ component: 'run' }, 'stopped');
     return 0;
   } finally {
+    signals.release();
     await server?.close();
   }
 }
 
+/** Input that ended is not done while the index lacks some of it. */
+function refuseLeftovers({ parkedKeys }: Ending): void {
+  if (parkedKeys === null || parkedKeys === 0) return;
+  throw new SluiceError('E3003', `the input has ended, and the index has not taken ${parkedKeys} of its keys`, {
+    detail: 'they are parked in the store',
+    remedy: 'Remove what kept the index from taking them, and start again: parked keys go first',
+    retriable: true,
+  });
+}
+
 /** Asks a server once, so that readiness and the log know of it before the first change comes. Nothing waits for it. */
-function greet(parts: Parts, name: 'buffer' | 'index', { report }: Telemetry): void {
+function greet({ parts, telemetry: { report }, warn }: Watched, name: 'buffer' | 'index'): void {
   parts[name].ping().then(
-    () => report({ type: 'dependency', name, isUp: true, code: '', detail: '' }),
+    () => {
+      report({ type: 'dependency', name, isUp: true, code: '', detail: '' });
+      warn(name, parts[name]);
+    },
     (error) => {
       const { code, detail, message } = unexpected(error);
       report({ type: 'dependency', name, isUp: false, code, detail: code === 'E9001' ? detail : message });
     },
   );
-}
-
-/** The first signal drains, the second exits at once. Returns what takes the handlers off again. */
-function onSignals(service: Service, judging: Health, log: Logger): () => void {
-  let isAsked = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    if (isAsked) process.exit(EXIT_BY_SIGNAL[signal] ?? 1);
-    isAsked = true;
-    log.info({ component: 'run', signal }, 'stopping: draining what was read');
-    judging.stopping();
-    service.stop();
-  };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
-  return () => process.off('SIGTERM', stop).off('SIGINT', stop);
 }
 
 function typesOf({ buffer, index, journal, source }: Config): object {

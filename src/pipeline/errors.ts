@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'E2004' // topic unfit (missing, compacted)
   | 'E3001' // Elasticsearch unreachable
   | 'E3002' // index unfit or held
+  | 'E3003' // input ended with keys that the index did not take
   | 'E4001' // store unreachable
   | 'E4002' // store unfit (version, rights, captured by Canal)
   | 'E4003' // pairing of index, table and topic broken

@@ -11,9 +11,15 @@ import { syncPipeline } from './sync-pipeline.ts';
 /** A running pipeline. States: running, draining (after `stop` or the end of input), done. */
 export interface Service {
   /** Resolves when everything read is settled or parked and every adapter is closed; rejects with what ended the stream. */
-  readonly done: Promise<void>;
+  readonly done: Promise<Ending>;
   /** Ends intake and drains. What is unsettled at the deadline is parked, or else read again at the next start. Idempotent. */
   stop(): void;
+}
+
+/** How a service ended. */
+export interface Ending {
+  /** Keys of this input that the index has not taken and the store holds; null after `stop`, which asks for no count. */
+  readonly parkedKeys: number | null;
 }
 
 /** How long after the drain deadline the stream is given up: time for the last parking and the last bulk answer. */
@@ -82,13 +88,14 @@ export function runService(
     logs = partitions;
   });
 
-  const run = async (): Promise<void> => {
+  const run = async (): Promise<Ending> => {
     let closing: Deadline | null = null;
     try {
       for await (const batch of eachValueFrom(pipeline.pipe(takeUntil(abandoned.emitted)))) onSettled(batch);
       closing = new Deadline(isAsked ? CLOSE_MS : Number.POSITIVE_INFINITY, parts.scheduler);
       await closing.wait(parts.source.commit(), commitUnknown);
       await mirrorPositions(parts, logs);
+      return { parkedKeys: isAsked ? null : await countParked(parts.store, logs) };
     } finally {
       deadline.unsubscribe();
       assigned.unsubscribe();
@@ -105,6 +112,12 @@ async function mirrorPositions({ scheduler, store }: Parts, logs: readonly Parti
   const deadline = new Deadline(MIRROR_MS, scheduler);
   await deadline.wait(saveFinalPositions(store, logs, scheduler.now()), timedOut).catch(() => undefined);
   deadline.end();
+}
+
+async function countParked(store: Parts['store'], logs: readonly PartitionLog[]): Promise<number> {
+  let keys = 0;
+  for (const log of logs) keys += await store.parkedCount(log);
+  return keys;
 }
 
 /** Closes every adapter, in the order of the stream. Never rejects. */
