@@ -54,7 +54,7 @@ Examples:
       redrive: (store) => redrive(store, filter, output),
       close: (store) => close(store, filter, output),
     };
-    const act = actions[action];
+    const act = Object.hasOwn(actions, action) ? actions[action] : undefined;
     if (act === undefined) {
       throw new SluiceError('E1002', `dead-letters cannot ${JSON.stringify(action)}`, {
         remedy: 'Say list, show, redrive or close',

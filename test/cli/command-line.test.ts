@@ -60,6 +60,7 @@ test('what is not understood ends 2 with one line on stderr that helps', async (
     [['run', '--config', '--help'], /--config needs a value/],
     [['check', '--show=yes'], /--show takes no value/],
     [['dead-letters', 'lst'], /dead-letters cannot "lst"\. Say list, show, redrive or close$/],
+    [['dead-letters', 'constructor'], /dead-letters cannot "constructor"/],
     [['dead-letters', 'show'], /show needs the id of a letter/],
     [['dead-letters', 'show', 'x7'], /is not a number/],
     [['dead-letters', 'list', '7'], /Did you mean --id 7\?$/],
