@@ -10,7 +10,7 @@ export class Operator {
   private change: 'none' | 'recreated' | 'partitions' = 'none';
   /** Called when the change of the log is dealt with. */
   private onBumped: () => void = () => undefined;
-  private detour: { table: string; topic: string; since: number } | null = null;
+  private detour: { table: string; topic: string } | null = null;
 
   constructor(world: World) {
     this.world = world;
@@ -33,7 +33,7 @@ export class Operator {
 
   /** Somebody has edited the routing; nobody has told the operator. */
   routingChanged(table: string, topic: string): void {
-    this.detour = { table, topic, since: this.world.upstream.sent.length };
+    this.detour = { table, topic };
   }
 
   /**
@@ -48,7 +48,7 @@ export class Operator {
     this.whenStrayIsParked(this.detour);
   }
 
-  private whenStrayIsParked(detour: { table: string; topic: string; since: number }): void {
+  private whenStrayIsParked(detour: { table: string; topic: string }): void {
     const { world } = this;
     const { kafka } = world;
     const high = kafka.partition(detour.topic, 0)?.high ?? 0;
@@ -65,7 +65,7 @@ export class Operator {
       truth.forgetDetour(detour.table, detour.topic);
       for (const [name, row] of store.parkedKeys)
         if (row.tableName === `shop.${detour.table}` && row.topic === detour.topic) store.parkedKeys.delete(name);
-      upstream.rewind(upstream.sent.length - detour.since, detour.table);
+      upstream.rewind(Math.max(0, upstream.sent.length - upstream.strayFrom), detour.table);
     });
   }
 

@@ -48,6 +48,8 @@ export class Upstream {
   /** Where a table's rows go instead, when somebody has edited the routing. */
   readonly detours = new Map<string, string>();
   readonly sent: Message[] = [];
+  /** Place in `sent` of the first message that took a detour. */
+  strayFrom = Number.POSITIVE_INFINITY;
   private readonly options: UpstreamOptions;
   private readonly rows = new Map<string, Map<string, Row>>();
   private lastValue = 0;
@@ -88,6 +90,7 @@ export class Upstream {
 
   /** Sends the last messages again, as Canal does when it was not told that they arrived. */
   rewind(messages: number, only: string | null = null): void {
+    if (messages === 0) return;
     const again = this.sent.slice(-messages).filter(({ table }) => only === null || table === only);
     for (const message of again) this.send(message);
   }
@@ -161,7 +164,9 @@ export class Upstream {
     return { id, v: String(this.lastValue), s };
   }
 
-  private send({ table, type, events }: Message): void {
+  private send(message: Message): void {
+    const { table, type, events } = message;
+    if (this.detours.has(table)) this.strayFrom = Math.min(this.strayFrom, this.sent.indexOf(message));
     const groups = new Map<number, RowEvent[]>();
     for (const event of events) {
       const partition = this.partitionOf(table, (event.after ?? event.before) as Row);
