@@ -47,7 +47,7 @@ export { OwedKeys } from './pipeline/owed-keys.ts';
 export type * from './pipeline/ports.ts';
 export { type Anchor, InFlight, PartitionLog, Ticket } from './pipeline/position.ts';
 export { type RecoveryOptions, recovered } from './pipeline/recovery.ts';
-export { type Compose, closeParts, pipelineOf, runService, type Service } from './pipeline/run-service.ts';
+export { type Compose, closeParts, type Ending, pipelineOf, runService, type Service } from './pipeline/run-service.ts';
 export { DEFAULT_OPTIONS, type Parts, type Staged, type SyncOptions, stage } from './pipeline/stages.ts';
 export { type SyncStages, syncPipeline } from './pipeline/sync-pipeline.ts';
 export {
