@@ -2,7 +2,7 @@ import type { Change, ChangeBatch, Table } from '../pipeline/change.ts';
 import { sizeOf } from '../pipeline/change.ts';
 import type { InFlight, Ticket } from '../pipeline/position.ts';
 import { claim, type Entry, entryOf, standFor } from './entry.ts';
-import { TableFold } from './table-fold.ts';
+import { type TableFold, TableFolds } from './table-fold.ts';
 
 export type { Entry } from './entry.ts';
 
@@ -12,12 +12,12 @@ export interface TakeLimit {
 }
 
 /**
- * The state of `latestPerKey`, without time or Rx: one entry per distinct key. Every change that enters is accounted for
- * by exactly one entry until that entry is settled, parked, joined to a newer one, or dropped because its partition was
- * assigned anew (then it is read again).
+ * The state of `latestPerKey`, without time or Rx: one entry per distinct key (and topic that it comes from). Every change
+ * that enters is accounted for by exactly one entry until that entry is settled, parked, joined to a newer one, or dropped
+ * because its partition was assigned anew (then it is read again).
  */
 export class Fold {
-  private readonly tables = new Map<Table, TableFold>();
+  private readonly folds = new TableFolds();
   private readonly inFlight: InFlight;
   private turn = 0;
   /** Bytes of all entries in the fold and out of it. */
@@ -39,7 +39,7 @@ export class Fold {
   /** Takes up a batch as one unit and gives back the pipeline's own hold on its ticket. */
   add(batch: ChangeBatch): void {
     for (const change of batch.changes) {
-      const fold = this.tableFold(change.table);
+      const fold = this.folds.of(change.table, batch.topic, this.window);
       const entry = fold.get(change.key);
       if (entry === null) this.insert(fold, change, batch.ticket);
       else this.supersede(entry, change, batch.ticket);
@@ -52,7 +52,7 @@ export class Fold {
   /** Ends the open window: everything in the fold is due. Returns how many changes came, and how many needed no write of their own. */
   close(): { changes: number; superseded: number; hasDue: boolean } {
     let hasDue = false;
-    for (const fold of this.tables.values()) {
+    for (const fold of this.folds.all) {
       fold.close();
       hasDue ||= fold.hasDue;
     }
@@ -65,7 +65,7 @@ export class Fold {
   /** The earliest time (ms) at which something is due: 0 for now, Infinity for not before the next window. */
   dueAt(): number {
     let at = Number.POSITIVE_INFINITY;
-    for (const fold of this.tables.values()) {
+    for (const fold of this.folds.all) {
       if (fold.hasDue && !(fold.isProbing && fold.batchesOut > 0)) at = Math.min(at, fold.heldUntilMs);
     }
     return at;
@@ -73,7 +73,7 @@ export class Fold {
 
   /** Takes the next due batch, indexes in turn, or null when nothing may be sent at `nowMs`. */
   take(limit: TakeLimit, nowMs: number): { table: Table; entries: Entry[]; bytes: number } | null {
-    const folds = [...this.tables.values()];
+    const folds = this.folds.all;
     for (let i = 0; i < folds.length; i += 1) {
       const fold = folds[(this.turn + i) % folds.length] as TableFold;
       if (!fold.hasDue || fold.heldUntilMs > nowMs || (fold.isProbing && fold.batchesOut > 0)) continue;
@@ -102,7 +102,7 @@ export class Fold {
   /** Takes the keys of each index that became unsettled in the window given or before it. */
   private takeSince(windowOf: (fold: TableFold) => number): Entry[] {
     const found: Entry[] = [];
-    for (const fold of this.tables.values()) {
+    for (const fold of this.folds.all) {
       if (fold.size === 0) continue;
       const last = windowOf(fold);
       const taken = fold.takeMatching((entry) => entry.since <= last);
@@ -116,7 +116,7 @@ export class Fold {
   /** Joins entries that a newer change has replaced meanwhile to their successors; returns the others. */
   joinSuperseded(entries: readonly Entry[]): Entry[] {
     return entries.filter((entry) => {
-      const newer = this.tables.get(entry.change.table)?.get(entry.change.key) ?? null;
+      const newer = this.folds.find(entry.change.table, entry.place.topic)?.get(entry.change.key) ?? null;
       if (newer === null || newer.change.version < entry.change.version) return true;
       this.join(entry, newer);
       return false;
@@ -131,7 +131,7 @@ export class Fold {
         this.gone(entry);
         continue;
       }
-      const fold = this.tableFold(entry.change.table);
+      const fold = this.folds.of(entry.change.table, entry.place.topic, this.window);
       const older = fold.get(entry.change.key);
       if (older !== null) {
         this.account(sizeOf(entry.change) - sizeOf(older.change));
@@ -146,12 +146,13 @@ export class Fold {
   }
 
   hold(table: Table | null, untilMs: number): void {
-    for (const fold of this.tables.values()) if (table === null || fold.table === table) fold.hold(untilMs);
+    for (const fold of this.folds.all) if (table === null || fold.table === table) fold.hold(untilMs);
   }
 
-  /** A batch that `take` gave out is finished; `progressed` when the index took something of it. */
-  finish(table: Table, progressed: boolean): void {
-    const fold = this.tableFold(table);
+  /** A batch that `take` gave out is finished; `progressed` when the index took something of it. Default: the table's first topic. */
+  finish(table: Table, progressed: boolean, topic?: string): void {
+    const fold = this.folds.find(table, topic);
+    if (fold === null) return;
     fold.batchesOut -= 1;
     fold.isFailing = !progressed;
     if (!progressed) return;
@@ -235,14 +236,5 @@ export class Fold {
   private account(bytes: number): void {
     this.bytes += bytes;
     this.inFlight.add(bytes, 0);
-  }
-
-  private tableFold(table: Table): TableFold {
-    let fold = this.tables.get(table);
-    if (fold === undefined) {
-      fold = new TableFold(table, this.window);
-      this.tables.set(table, fold);
-    }
-    return fold;
   }
 }

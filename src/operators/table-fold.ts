@@ -9,9 +9,34 @@ interface Cell {
 /** As many cells are kept before it matters how few of them are live. */
 const DEAD_CELLS = 1024;
 
+/** The folds of all indices. One for each topic that a table comes from: versions of two topics say nothing about each other. */
+export class TableFolds {
+  private readonly byTable = new Map<Table, TableFold[]>();
+  readonly all: TableFold[] = [];
+
+  /** Null when nothing has come of this table, from this topic (or any). */
+  find(table: Table, topic?: string): TableFold | null {
+    const folds = this.byTable.get(table);
+    if (folds === undefined) return null;
+    // Nearly always there is one: a second is somebody's mistake, which the pairing will stop.
+    for (const fold of folds) if (topic === undefined || fold.topic === topic) return fold;
+    return null;
+  }
+
+  of(table: Table, topic: string, window: number): TableFold {
+    const known = this.find(table, topic);
+    if (known !== null) return known;
+    const fold = new TableFold(table, window, topic);
+    this.all.push(fold);
+    this.byTable.set(table, [...(this.byTable.get(table) ?? []), fold]);
+    return fold;
+  }
+}
+
 /** Unsettled keys of one index: due keys first (returned ones, then closed windows), then the open window. */
 export class TableFold {
   readonly table: Table;
+  readonly topic: string;
   private entries: Cell[] = [];
   private cursor = 0;
   private dueEnd = 0;
@@ -29,8 +54,9 @@ export class TableFold {
   /** The last window in which the index took something, or in which its first key came after it had none. */
   lastProgress: number;
 
-  constructor(table: Table, window: number) {
+  constructor(table: Table, window: number, topic = '') {
     this.table = table;
+    this.topic = topic;
     this.lastProgress = window;
   }
 

@@ -117,6 +117,7 @@ export class WindowLoop {
   private batch({ table, entries, bytes }: { table: Table; entries: Entry[]; bytes: number }): DedupedBatch {
     const { fold } = this;
     const { scheduler } = this.options;
+    const topic = entries[0]?.place.topic;
     this.batches += 1;
     return {
       table,
@@ -136,7 +137,7 @@ export class WindowLoop {
         this.completeIfDone();
       },
       finish: (progressed) => {
-        fold.finish(table, progressed);
+        fold.finish(table, progressed, topic);
         this.pump();
         this.completeIfDone();
       },

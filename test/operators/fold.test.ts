@@ -19,8 +19,8 @@ function batchOf(log: PartitionLog, change: Change): ChangeBatch {
 test('an entry is of the place where its newest change was read, whoever waits for it too', () => {
   const fold = new Fold(inFlight);
   const table = newTable();
-  const own = new PartitionLog('own', 0, 0);
-  const astray = new PartitionLog('other', 2, 0);
+  const own = new PartitionLog('shop', 0, 0);
+  const astray = new PartitionLog('shop', 2, 0);
   fold.add(batchOf(own, changeAt(table, 'k', 3)));
   fold.add(batchOf(astray, changeAt(table, 'k', 9)));
   fold.add(batchOf(own, changeAt(table, 'l', 9)));
@@ -29,11 +29,29 @@ test('an entry is of the place where its newest change was read, whoever waits f
   const entries = fold.takeAll();
   assert.deepEqual(
     entries.map(({ change, place }) => `${change.key}@${change.offset} of ${place.topic}/${place.partition}`),
-    ['k@9 of other/2', 'l@11 of own/0'],
+    ['k@9 of shop/2', 'l@11 of shop/0'],
   );
   assert.equal(own.settled, 0);
   fold.settle(entries);
   assert.deepEqual([own.settled, astray.settled], [12, 11]);
+});
+
+test('changes of one key from two topics never replace each other: their versions say nothing about each other', () => {
+  const fold = new Fold(inFlight);
+  const table = newTable();
+  const own = new PartitionLog('own', 0, 0);
+  const astray = new PartitionLog('other', 0, 0);
+  fold.add(batchOf(own, changeAt(table, 'k', 3)));
+  fold.add(batchOf(astray, changeAt(table, 'k', 9)));
+  fold.close();
+  const batches = [0, 1].map(() => fold.take({ documents: 10, bytes: 1 << 20 }, 0));
+  assert.deepEqual(
+    batches.map((batch) => batch?.entries.map(({ change, place }) => `${change.key}@${change.offset} ${place.topic}`)),
+    [['k@3 own'], ['k@9 other']],
+  );
+  assert.equal(fold.joinSuperseded(batches[0]?.entries ?? []).length, 1);
+  fold.settle(batches[1]?.entries ?? []);
+  assert.deepEqual([own.settled, astray.settled], [0, 10]);
 });
 
 test('of two entries of one key that are given back together the newer stays, whichever comes first', () => {
