@@ -403,10 +403,14 @@ function settleBatch(`,
     patches: [{ file: 'src/operators/entry.ts', from: '  entry.place = place;\n', to: '  void place;\n' }],
   },
   {
-    name: 'found-guard-by-tickets',
-    guard: 'found: the pairing is asked for the topic of the change, too',
+    name: 'found-topics-merged',
+    guard: 'found: changes of two topics never replace each other',
     patches: [
-      { file: 'src/pipeline/pairing.ts', from: '[place, ...tickets]', to: '[...tickets, ...(place ? [] : [])]' },
+      {
+        file: 'src/operators/table-fold.ts',
+        from: 'topic === undefined || fold.topic === topic',
+        to: 'topic !== null || fold.topic === topic',
+      },
     ],
   },
   {
