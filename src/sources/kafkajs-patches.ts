@@ -8,6 +8,8 @@ import { compressFrame, decompressFrame } from 'lz4-napi';
 export const OUT_OF_RANGE = 'SluicePositionOutOfRange';
 
 const PATCHED_VERSION = '2.2.4';
+/** The length that comes before each answer. */
+const INT32_BYTES = 4;
 const require = createRequire(import.meta.url);
 
 interface RequestQueue {
@@ -24,10 +26,21 @@ interface OffsetManager {
   setDefaultOffset(place: { topic: string; partition: number }): Promise<void>;
 }
 
+/** `bytesNeeded` and the rest are the beginning of an answer that has not come in full yet. */
+interface Connection {
+  bytesBuffered: number;
+  bytesNeeded: number;
+  chunks: Buffer[];
+  socket?: { destroy(error: Error): void };
+  isConnected(): boolean;
+  connect(): Promise<boolean>;
+  processData(data: Buffer): void;
+}
+
 let notApplied: readonly string[] | null = null;
 
 /**
- * Teaches kafkajs 2.2.4 the codecs it lacks and mends three methods. Returns what could not be mended, one sentence each:
+ * Teaches kafkajs 2.2.4 the codecs it lacks and mends five methods. Returns what could not be mended, one sentence each:
  * with another version nothing but the codecs is touched. Calling it again changes nothing.
  */
 export function patchKafkajs(): readonly string[] {
@@ -38,6 +51,8 @@ export function patchKafkajs(): readonly string[] {
     mend(version, 'kafkajs/src/network/requestQueue', 'scheduleCheckPendingRequests', restWhenIdle),
     mend(version, 'kafkajs/src/consumer/offsetManager', 'setDefaultOffset', keepPosition),
     mend(version, 'kafkajs/src/cluster/index', 'findGroupCoordinatorMetadata', findLater),
+    mend(version, 'kafkajs/src/network/connection', 'connect', forgetHalfAnswers),
+    mend(version, 'kafkajs/src/network/connection', 'processData', breakOffNonsense),
   ].filter((reason) => reason !== null);
   return notApplied;
 }
@@ -95,6 +110,37 @@ export function findLater(prototype: Cluster): void {
       throw error;
     }
   };
+}
+
+/**
+ * What had come of an answer when its connection broke stays in front of the first answer of the next one: from then on
+ * nothing fits, until a length is read where there is none and the process ends.
+ */
+export function forgetHalfAnswers(prototype: Connection): void {
+  const original = prototype.connect;
+  prototype.connect = function connectAfresh(this: Connection): Promise<boolean> {
+    if (!this.isConnected()) forgetAnswer(this);
+    return original.call(this);
+  };
+}
+
+/** An answer that cannot be read breaks its connection, as a reset would, and not the process. */
+export function breakOffNonsense(prototype: Connection): void {
+  const original = prototype.processData;
+  prototype.processData = function processOrBreakOff(this: Connection, data: Buffer): void {
+    try {
+      original.call(this, data);
+    } catch (error) {
+      forgetAnswer(this);
+      this.socket?.destroy(error instanceof Error ? error : new Error('unreadable answer'));
+    }
+  };
+}
+
+function forgetAnswer(connection: Connection): void {
+  connection.bytesBuffered = 0;
+  connection.bytesNeeded = INT32_BYTES;
+  connection.chunks = [];
 }
 
 class PositionOutOfRange extends kafkajs.KafkaJSNonRetriableError {
