@@ -50,6 +50,8 @@ export class Oracle {
   private readonly options: OracleOptions;
   /** Highest version of each key that the index took, or that is parked or lettered. */
   private readonly covered = new Map<string, number>();
+  /** Highest version of each key that the index took. */
+  private readonly taken = new Map<string, number>();
   private readonly letters = new Set<string>();
   private readonly overtaken = new Set<string>();
   private readonly rows = new Set<string>();
@@ -72,7 +74,7 @@ export class Oracle {
   lettered(table: string, key: string, version: number, isNewest: boolean): void {
     if (isNewest) {
       // Refused when a newer change had settled already: nobody is left to close it, a redrive would.
-      const newest = this.covered.get(nameOf(table, key)) ?? 0;
+      const newest = this.taken.get(nameOf(table, key)) ?? 0;
       if (newest > version) this.options.onOvertaken();
       if (newest > version) this.overtaken.add(`${nameOf(table, key)}\n${version}`);
       this.cover(table, key, version);
@@ -88,7 +90,9 @@ export class Oracle {
   written(write: { index: string; id: string; before: number | null; version: number; outcome: string }): void {
     const { before, id, index, outcome, version } = write;
     const table = `shop.${index.slice('shop_'.length)}`;
-    this.cover(table, id, outcome === 'conflict' ? (before as number) : version);
+    const reached = outcome === 'conflict' ? (before as number) : version;
+    this.cover(table, id, reached);
+    this.taken.set(nameOf(table, id), Math.max(reached, this.taken.get(nameOf(table, id)) ?? 0));
     if (outcome !== 'conflict' && before !== null && version < before)
       this.violate(`${index}/${id} went back from version ${before} to ${version}`);
   }
