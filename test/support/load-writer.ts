@@ -4,6 +4,7 @@ import kafkajs, { type Producer } from 'kafkajs';
 import { canalPartition } from '../../src/formats/canal-partition.ts';
 import { patchKafkajs } from '../../src/sources/kafkajs-patches.ts';
 import { canalMessage, ORDERS, orderRow, type TestTable } from './canal-message.ts';
+import { eventually } from './eventually.ts';
 
 type Row = ReturnType<typeof orderRow>;
 
@@ -115,14 +116,12 @@ export class LoadWriter {
     const kafka = new kafkajs.Kafka({ brokers: [...options.brokers], logLevel: kafkajs.logLevel.NOTHING });
     const admin = kafka.admin();
     await admin.connect();
-    await admin.createTopics({
-      topics: [{ topic: options.topic, numPartitions: options.partitions ?? 1 }],
-      waitForLeaders: true,
-    });
+    const topics = [{ topic: options.topic, numPartitions: options.partitions ?? 1 }];
+    await atLength('the topic is there', () => admin.createTopics({ topics, waitForLeaders: true }));
     await admin.disconnect();
     // Idempotent: a broker that was frozen may have taken what is sent again, and offsets would not be the ones known.
     const producer = kafka.producer({ allowAutoTopicCreation: false, idempotent: true, maxInFlightRequests: 1 });
-    await producer.connect();
+    await atLength('the producer has its id', () => producer.connect());
     return new LoadWriter(options, producer);
   }
 
@@ -327,6 +326,14 @@ export class LoadWriter {
     const { database, pkNames } = this.table;
     return canalPartition(database, pkNames, { id: String(id) }, null, this.ends.length);
   }
+}
+
+/** A broker that has just started refuses leaders and producer ids for a while, and kafkajs does not ask again. */
+async function atLength(what: string, call: () => Promise<unknown>): Promise<void> {
+  await eventually(what, async () => {
+    await call();
+    return true;
+  });
 }
 
 /** The document that the row should become: numbers bare, text quoted. */
