@@ -42,6 +42,8 @@ export class ElasticsearchReader {
       for (const hit of page.hits.hits) versions.set(hit._id, hit._version);
       page = await this.json<Page>('POST', '/_search/scroll', { scroll: '1m', scroll_id: page._scroll_id });
     }
+    // A server keeps 500 of them at most, for a minute each.
+    await this.request('DELETE', '/_search/scroll', { scroll_id: page._scroll_id });
     return versions;
   }
 

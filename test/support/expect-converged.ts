@@ -173,6 +173,7 @@ export async function indexedDocuments({ elasticsearch, writer }: Deployment): P
       documents.set(_id, { version: _version, source: JSON.stringify(_source) });
     page = await ask('/_search/scroll', { scroll: '1m', scroll_id: page._scroll_id });
   }
+  await reader.request('DELETE', '/_search/scroll', { scroll_id: page._scroll_id });
   return documents;
 }
 
