@@ -77,8 +77,8 @@ function mustBeDurable(options: SettleOptions, indexed: IndexedBatch, entries: r
   const steps: Observable<never>[] = [];
   if (indexed.rejected.length > 0) steps.push(lettersWritten(options, indexed));
   const told = [
-    ...tellStore(parked, entries, (keys) => store.unpark(keys), true),
-    ...tellStore(letters, indexed.delivered, (keys) => store.closeLetters(keys), false),
+    ...tellStore(parked, entries, (keys) => store.unpark(keys)),
+    ...tellStore(letters, indexed.delivered, (keys) => store.closeLetters(keys)),
   ];
   // Not forkJoin: it is done as soon as one of several calls that emit nothing is.
   const repeated = told.map((call) => untilDone(call, scheduler, backoff).pipe(ignoreElements()));
@@ -101,11 +101,10 @@ function tellStore(
   owed: OwedKeys,
   entries: readonly Entry[],
   call: (keys: readonly KeyVersion[]) => ObservableInput<unknown>,
-  isParked: boolean,
 ): (() => ObservableInput<unknown>)[] {
+  // A recovered key was parked by somebody, perhaps after this instance has counted; whoever un-parks it is the last to see it.
   const told = entries.filter(
-    (entry) =>
-      (isParked && entry.parkedVersion > 0) || owed.mayOwe(placeOfEntry(entry), entry.change.table, entry.change.key),
+    (entry) => entry.parkedVersion > 0 || owed.mayOwe(placeOfEntry(entry), entry.change.table, entry.change.key),
   );
   if (told.length === 0) return [];
   const keys = told.map(versionOfEntry);

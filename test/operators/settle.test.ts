@@ -8,13 +8,16 @@ import { OwedKeys } from '../../src/pipeline/owed-keys.ts';
 import { PartitionLog } from '../../src/pipeline/position.ts';
 import { changeAt, newTable } from '../conformance/store-samples.ts';
 
+const PLACE = { topic: 'shop', partition: 0 };
+
 /** A batch of which the index took one key and refused another, and what settling it has asked the store for. */
-function settling() {
+function settling({ letters = new OwedKeys(), parkedVersion = 0 } = {}) {
   const log = new PartitionLog('shop', 0, 0);
   const table = newTable();
   const entryAt = (key: string, offset: number): Entry =>
     entryOf(changeAt(table, key, offset), log.admit(offset, offset + 1, null), 0);
   const [taken, refused] = [entryAt('taken', 0), entryAt('refused', 1)];
+  taken.parkedVersion = parkedVersion;
   const settled: string[] = [];
   const indexed = {
     batch: { id: '1', settle: (entries: readonly Entry[]) => settled.push(...entries.map(({ change }) => change.key)) },
@@ -40,7 +43,7 @@ function settling() {
       },
       buffer: { remove: () => NEVER },
       parked: new OwedKeys(),
-      letters: new OwedKeys(),
+      letters,
       report: () => undefined,
       scheduler: new VirtualTimeScheduler(),
     }),
@@ -56,6 +59,15 @@ test('a batch is settled when the last of the calls that must be durable has suc
   assert.deepEqual(settled, []);
   answers.closed.complete();
   assert.deepEqual(settled, ['taken', 'refused']);
+});
+
+test('a key that was parked closes its letters, though this instance knows of none', () => {
+  const nothingKnown = new OwedKeys();
+  nothingKnown.none(PLACE, nothingKnown.mark(PLACE));
+  const { answers, asked, running } = settling({ letters: nothingKnown, parkedVersion: 1 });
+  running.subscribe();
+  answers.letters.complete();
+  assert.deepEqual(asked, ['writeLetters', 'unpark', 'closeLetters']);
 });
 
 test('a parked key that is refused stays parked until its letter is durable', () => {
