@@ -137,7 +137,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'unpark-never',
     guard: 'a settled key is un-parked',
-    patches: [{ file: SETTLE, from: '...tellStore(parked, entries, (keys) => store.unpark(keys), true),', to: '' }],
+    patches: [{ file: SETTLE, from: '...tellStore(parked, entries, (keys) => store.unpark(keys)),', to: '' }],
   },
   {
     name: 'no-recovery-at-assignment',
@@ -212,13 +212,13 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: SETTLE,
-        from: '...tellStore(letters, indexed.delivered, (keys) => store.closeLetters(keys), false),',
+        from: '...tellStore(letters, indexed.delivered, (keys) => store.closeLetters(keys)),',
         to: '',
       },
       {
         file: SETTLE,
         from: 'const told = [',
-        to: `for (const call of tellStore(letters, indexed.delivered, (keys) => store.closeLetters(keys), false))
+        to: `for (const call of tellStore(letters, indexed.delivered, (keys) => store.closeLetters(keys)))
     untilDone(call, scheduler).subscribe();
   const told = [`,
       },
@@ -230,7 +230,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: SETTLE,
-        from: '...tellStore(letters, indexed.delivered, (keys) => store.closeLetters(keys), false),',
+        from: '...tellStore(letters, indexed.delivered, (keys) => store.closeLetters(keys)),',
         to: '',
       },
     ],
