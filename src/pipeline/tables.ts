@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Table } from './change.ts';
 import { SluiceError } from './errors.ts';
+import { matchesGlob } from './glob.ts';
 
 /** One entry of the configuration key `tables`. The first rule whose `match` fits a table decides about it. */
 export interface TableRuleConfig {
@@ -90,7 +91,7 @@ export function tables(config: TablesConfig = {}): Tables {
       return null;
     if (storeDatabases.has(database) && STORE_TABLE.test(name)) return null;
     const qualified = `${database}.${name}`;
-    return rules.find(({ match }) => isMatch(match, qualified)) ?? null;
+    return rules.find(({ match }) => matchesGlob(match, qualified)) ?? null;
   };
 
   const takeUp = (database: string, name: string, rule: TableRule): RoutedTable | RefusedTable => {
@@ -191,31 +192,6 @@ function wrong(rule: { match: string }, problem: string, remedy: string): Sluice
     detail: problem,
     remedy,
   });
-}
-
-/**
- * Whether a glob fits a whole name. Goes back to the last `*` only, so that no configuration can make it run long, as a
- * regular expression of the same meaning would.
- */
-function isMatch(glob: string, name: string): boolean {
-  let [at, inGlob, star, resumeAt] = [0, 0, -1, 0];
-  while (at < name.length) {
-    if (glob[inGlob] === '*') {
-      star = inGlob;
-      resumeAt = at;
-      inGlob += 1;
-    } else if (glob[inGlob] === '?' || glob[inGlob] === name[at]) {
-      inGlob += 1;
-      at += 1;
-    } else {
-      if (star === -1) return false;
-      resumeAt += 1;
-      at = resumeAt;
-      inGlob = star + 1;
-    }
-  }
-  while (glob[inGlob] === '*') inGlob += 1;
-  return inGlob === glob.length;
 }
 
 function isZone(zone: string): boolean {

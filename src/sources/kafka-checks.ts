@@ -1,9 +1,9 @@
 import kafkajs, { type Admin } from 'kafkajs';
 import { SluiceError } from '../pipeline/errors.ts';
+import { matchesGlob } from '../pipeline/glob.ts';
 import type { Store, StoredPosition, TopicRegistration } from '../pipeline/ports.ts';
 import type { Anchor } from '../pipeline/position.ts';
 import type { SourceEvent } from './source-event.ts';
-import { topicPattern } from './topic-pattern.ts';
 
 export type TopicRegistry = Pick<Store, 'registration' | 'register' | 'positions'>;
 
@@ -32,8 +32,7 @@ export async function chooseTopics(admin: Admin, choice: TopicChoice): Promise<r
   // Asking for all topics never creates one; asking for one by name may.
   const existing = await admin.listTopics();
   if ('pattern' in choice) {
-    const matcher = topicPattern(choice.pattern);
-    const matching = existing.filter((topic) => !topic.startsWith('__') && matcher.test(topic)).sort();
+    const matching = existing.filter((topic) => !topic.startsWith('__') && matchesGlob(choice.pattern, topic)).sort();
     if (matching.length > 0) return matching;
     throw new SluiceError('E2004', 'no topic matches', {
       detail: `pattern ${choice.pattern}, ${existing.length} topics are visible`,
