@@ -45,22 +45,18 @@ type Source = RecordSource & { partitionCount(topic: string, epoch?: number): nu
 export function connect(config: Config, given: Partial<Hooks> = {}): Connected {
   const hooks = { report: () => undefined, onSourceEvent: () => undefined, scheduler: steadyScheduler, ...given };
   const { report, scheduler } = hooks;
-  const point = crashPointOfProcess();
-  const crash = point === null ? null : crashPoint(point, () => process.kill(process.pid, 'SIGKILL'), scheduler);
-  const crashing = <T extends object>(port: 'buffer' | 'index' | 'store', adapter: T): T =>
-    crash?.port(port, adapter) ?? adapter;
+  const crash = crashPoint(crashPointOfProcess(), () => process.kill(process.pid, 'SIGKILL'), scheduler);
   const inFlight = new InFlight({ bytes: config.inFlight.bytes, changes: config.inFlight.changes });
   const routes = routesOf(config);
-  const store = crashing('store', storeOf(config.journal, lookupOf(routes)));
+  const store = crash.port('store', storeOf(config.journal, lookupOf(routes)));
   const onSourceEvent = (event: SourceEvent): void => {
-    if (event.type === 'committed') crash?.committed();
+    if (event.type === 'committed') crash.committed();
     hooks.onSourceEvent(event);
   };
-  const plainSource = sourceOf(config.source, { ...hooks, onSourceEvent, inFlight, store });
-  const source = crash?.source(plainSource) ?? plainSource;
+  const source = crash.source(sourceOf(config.source, { ...hooks, onSourceEvent, inFlight, store }));
   const format = canalJson({ tables: routes, partitionCount: (topic, epoch) => source.partitionCount(topic, epoch) });
-  const buffer = crashing('buffer', bufferOf(config.buffer, scheduler));
-  const index = crashing('index', indexOf(config.index));
+  const buffer = crash.port('buffer', bufferOf(config.buffer, scheduler));
+  const index = crash.port('index', indexOf(config.index));
   return { source, format, buffer, store, index, inFlight, report, scheduler, tables: routes };
 }
 

@@ -49,15 +49,18 @@ export interface CrashPoint {
   committed(): void;
 }
 
+const NO_POINT: CrashPoint = { port: (_, adapter) => adapter, source: (source) => source, committed: () => undefined };
+
 /**
  * The point at which `crash` is called: what the tests of recovery kill the service with. Adapters without the point stay
  * as they are, so it costs them nothing.
  *
- * `point`: one of `CRASH_POINTS`, and `:N` after it for its Nth hit, the first by default.
+ * `point`: one of `CRASH_POINTS`, and `:N` after it for its Nth hit, the first by default; null for none.
  *
  * @throws SluiceError E1001 when there is no such point.
  */
-export function crashPoint(point: string, crash: () => void, scheduler: SchedulerLike): CrashPoint {
+export function crashPoint(point: string | null, crash: () => void, scheduler: SchedulerLike): CrashPoint {
+  if (point === null) return NO_POINT;
   const { call, hit, moment, port } = parsePoint(point);
   let left = hit;
   const strike = (): void => {
