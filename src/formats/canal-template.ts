@@ -14,7 +14,7 @@ const CLOSING_BRACE = 0x7d;
 /** V8 copies shorter slices; a longer one keeps the whole message in memory. */
 const COPIED_LENGTH = 12;
 const HEAD = '{"data":[{';
-const TYPES = ['INSERT', 'UPDATE', 'DELETE'] as const;
+const ENDS = (['INSERT', 'UPDATE', 'DELETE'] as const).map((type) => ({ type, end: `,"type":"${type}"}` }));
 
 /**
  * One table's row changes as Canal writes them, read without parsing: everything that is the same in each message is
@@ -67,8 +67,9 @@ export class CanalTemplate {
   /** Reads a message into changes. False when it is not quite like the template: then `out` may hold part of its rows. */
   read(text: string, out: ParsedChanges, maxRows: number): boolean {
     if (!text.startsWith(HEAD) || text.includes('\ufffd')) return false;
-    const type = TYPES.find((name) => text.endsWith(`,"type":"${name}"}`));
-    if (type === undefined) return false;
+    const found = ENDS.find(({ end }) => text.endsWith(end));
+    if (found === undefined) return false;
+    const { end, type } = found;
     if (!this.shape.isUsedTo(this.plan)) return false;
     const hasEscapes = text.includes('\\');
     let rows = 0;
@@ -82,14 +83,14 @@ export class CanalTemplate {
       at += 1;
     }
     if (text.charCodeAt(at) !== CLOSING_BRACKET) return false;
-    return this.matchesRest(text, at + 1, { type, rows, hasEscapes });
+    return this.matchesRest(text, at + 1, { type, end, rows, hasEscapes });
   }
 
   /** Everything behind the rows. */
   private matchesRest(
     text: string,
     start: number,
-    { hasEscapes, rows, type }: { type: Change['operation']; rows: number; hasEscapes: boolean },
+    { end, hasEscapes, rows, type }: { type: Change['operation']; end: string; rows: number; hasEscapes: boolean },
   ): boolean {
     let at = afterNumber(text, after(text, start, this.afterData));
     at = after(text, at, ',"gtid":"');
@@ -102,7 +103,7 @@ export class CanalTemplate {
     else return false;
     at = afterNumber(text, after(text, at, this.afterOld));
     // `read` has looked at the end: what is left must be just that.
-    return at === text.length - (',"type":""}'.length + type.length);
+    return at === text.length - end.length;
   }
 
   /** Place after the array of old rows, or -1: not as many as rows, or one of them has a key column, so the key may have changed. */
