@@ -254,14 +254,19 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
     this.fetchAll();
   }
 
-  /** Registers topics seen for the first time; errs as the source does when the store is away or the count is wrong. */
-  private registered(): Observable<unknown> {
-    const { kafka, link, network, process, store, topics } = this.options;
-    const counts = network.call(process, link, 'metadata', () => {
+  /** Asks the broker how many partitions each topic has. */
+  private counted(): Observable<{ topic: string; partitions: number }[]> {
+    const { kafka, link, network, process, topics } = this.options;
+    return network.call(process, link, 'metadata', () => {
       this.askedMs = network.clock.nowMs;
       return topics.map((topic) => ({ topic, partitions: kafka.topic(topic).partitions.length }));
     });
-    return counts.pipe(
+  }
+
+  /** Registers topics seen for the first time; errs as the source does when the store is away or the count is wrong. */
+  private registered(): Observable<unknown> {
+    const { store } = this.options;
+    return this.counted().pipe(
       concatMap((found) =>
         forkJoin(
           found.map(({ topic, partitions }) =>
@@ -287,12 +292,8 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
 
   /** The same at an assignment, where a store that is away does not stop reading. */
   private rechecked(): Observable<unknown> {
-    const { kafka, link, network, process, store, topics } = this.options;
-    const counts = network.call(process, link, 'metadata', () => {
-      this.askedMs = network.clock.nowMs;
-      return topics.map((topic) => ({ topic, partitions: kafka.topic(topic).partitions.length }));
-    });
-    return counts.pipe(
+    const { store } = this.options;
+    return this.counted().pipe(
       concatMap((found) =>
         forkJoin(
           found.map(({ topic, partitions }) =>
