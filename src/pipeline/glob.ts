@@ -1,6 +1,6 @@
 /**
- * Whether a glob fits a whole name: `*` any run of characters, `?` one; all else is itself. Goes back to the last `*` only, so that no configuration can make it run long, as a
- * regular expression of the same meaning would.
+ * Whether a glob fits a whole name: `*` any run of characters, `?` one; all else is itself. Goes back to the last `*` only,
+ * so that no configuration can make it run long, as a regular expression of the same meaning would.
  */
 export function matchesGlob(glob: string, name: string): boolean {
   let [at, inGlob, star, resumeAt] = [0, 0, -1, 0];
