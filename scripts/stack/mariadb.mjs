@@ -1,4 +1,4 @@
-import { chown, writeFile } from 'node:fs/promises';
+import { chown, mkdir, writeFile } from 'node:fs/promises';
 import { output } from './commands.mjs';
 
 const user = 'mysql'; // Debian's package makes it
@@ -13,11 +13,15 @@ export async function prepare({ port, directory }, { binlog = false }) {
   const socket = `${directory}/socket`;
   const uid = Number(await output('id', ['-u', user]));
   const gid = Number(await output('id', ['-g', user]));
-  await chown(directory, uid, gid);
+  // A server that starts removes every temporary table it finds, those of another one's installation as well.
+  const temporary = `${directory}/tmp`;
+  await mkdir(temporary);
+  for (const path of [directory, temporary]) await chown(path, uid, gid);
   await output('mariadb-install-db', [
     '--no-defaults',
     `--user=${user}`,
     `--datadir=${data}`,
+    `--tmpdir=${temporary}`,
     '--auth-root-authentication-method=normal',
     '--skip-test-db',
   ]);
@@ -30,6 +34,7 @@ export async function prepare({ port, directory }, { binlog = false }) {
       'mariadbd',
       '--no-defaults',
       `--datadir=${data}`,
+      `--tmpdir=${temporary}`,
       `--socket=${socket}`,
       `--port=${port}`,
       '--bind-address=127.0.0.1',
