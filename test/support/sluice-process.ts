@@ -11,6 +11,13 @@ const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 /** What its first line gives to node. */
 export const NODE_FLAGS = readFileSync(MAIN, 'utf8').split('\n', 1)[0]?.split(' ').slice(3) ?? [];
 
+interface SpawnOptions {
+  /** A crash point at which it kills itself. */
+  readonly crashAt?: string;
+  /** Lets `liveHeapBytes` ask it. */
+  readonly isInspected?: boolean;
+}
+
 const running = new Set<ChildProcess>();
 
 /** Kills what a failed test left running: for `after`. */
@@ -40,9 +47,9 @@ export class SluiceProcess {
   /** Starts it with a configuration (its `http.port` is chosen here) and waits until `/readyz` says 200. */
   static async start(
     config: Readonly<Record<string, unknown>>,
-    { isReadyWithinMs = 60_000, crashAt }: { isReadyWithinMs?: number; crashAt?: string } = {},
+    { isReadyWithinMs = 60_000, ...options }: SpawnOptions & { readonly isReadyWithinMs?: number } = {},
   ): Promise<SluiceProcess> {
-    const started = await SluiceProcess.spawn(config, crashAt);
+    const started = await SluiceProcess.spawn(config, options);
     const exited = started.exited.then(() => {
       throw new Error(`it exited with ${started.child.exitCode}`);
     });
@@ -55,14 +62,18 @@ export class SluiceProcess {
     return started;
   }
 
-  /** Starts it and waits for nothing: for starts that are meant to fail. `crashAt`: a crash point at which it kills itself. */
-  static async spawn(config: Readonly<Record<string, unknown>>, crashAt?: string): Promise<SluiceProcess> {
+  /** Starts it and waits for nothing: for starts that are meant to fail. */
+  static async spawn(
+    config: Readonly<Record<string, unknown>>,
+    { crashAt, isInspected = false }: SpawnOptions = {},
+  ): Promise<SluiceProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-run-'));
     const port = await freePort();
     const file = join(folder, 'sluice.json');
     writeFileSync(file, JSON.stringify({ ...config, http: { host: '127.0.0.1', port } }));
     const env = { ...withoutSettings(process.env), ...(crashAt === undefined ? {} : { SLUICE_CRASH_AT: crashAt }) };
-    const child = spawn(process.execPath, [...NODE_FLAGS, MAIN, 'run', '--config', file], {
+    const flags = isInspected ? [...NODE_FLAGS, '--inspect=127.0.0.1:0'] : NODE_FLAGS;
+    const child = spawn(process.execPath, [...flags, MAIN, 'run', '--config', file], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env,
     });
@@ -105,6 +116,25 @@ export class SluiceProcess {
   get peakResidentBytes(): number {
     const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
     return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+  }
+
+  /** What is left on its heap by a full garbage collection, which this call makes it do, bytes. */
+  async liveHeapBytes(): Promise<number> {
+    const address = /Debugger listening on (ws:\S+)/.exec(this.output)?.[1];
+    if (address === undefined) throw new Error('it was started without isInspected');
+    const inspector = new WebSocket(address);
+    const call = async (id: number, method: string): Promise<{ result: { usedSize: number } }> => {
+      const answered = once(inspector, 'message', { signal: AbortSignal.timeout(30_000) });
+      inspector.send(JSON.stringify({ id, method }));
+      return JSON.parse((await answered)[0].data);
+    };
+    try {
+      await once(inspector, 'open', { signal: AbortSignal.timeout(30_000) });
+      await call(1, 'HeapProfiler.collectGarbage');
+      return (await call(2, 'Runtime.getHeapUsage')).result.usedSize;
+    } finally {
+      inspector.close();
+    }
   }
 
   /** SIGTERM; resolves with the exit code. */

@@ -94,7 +94,7 @@ export class CrashCell {
 
   /** The same, but waits for nothing: for points that are hit while it starts. */
   async spawnArmed(): Promise<SluiceProcess> {
-    const started = await SluiceProcess.spawn(this.config, this.point);
+    const started = await SluiceProcess.spawn(this.config, { crashAt: this.point });
     this.running.add(started);
     return started;
   }
