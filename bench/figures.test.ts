@@ -6,8 +6,8 @@ import type { ScenarioName } from './scenario.ts';
 import { tableOf } from './table.ts';
 
 function run(scenario: ScenarioName, round: number, ms: number | null): Run {
-  const cost = { ownCpuUs: 5000, serverCpuUs: { redis: 2000 }, otherCores: 0.1, indexWrites: 40, notes: {} };
-  const sample = ms === null ? null : { rows: 1000, ms, ...cost };
+  const cost = { ownCpuUs: 5000, peakResidentBytes: 200 << 20, serverCpuUs: { redis: 2000 }, otherCores: 0.1 };
+  const sample = ms === null ? null : { rows: 1000, ms, ...cost, indexWrites: 40, notes: {} };
   return { scenario, load: 'zipf', round, sample, failure: ms === null ? 'a document is missing' : null };
 }
 

@@ -28,6 +28,8 @@ export interface Figures {
   /** Microseconds of CPU a row change, by server: medians. */
   readonly serverCpuUs: Readonly<Record<string, number>>;
   readonly indexWrites: number | null;
+  /** Median of the highest resident sets of the runs. */
+  readonly peakResidentBytes: number;
   /** Rows a second over those of the limit in the same round, median; null without a limit. */
   readonly ofLimit: number | null;
   /** Own CPU a row change over that of JSON.parse in the same round, median; null without it. */
@@ -61,6 +63,7 @@ export function figuresOf(runs: readonly Run[], scenario: ScenarioName, load: st
       servers.map((name) => [name, spreadOf(samples.map((one) => (one.serverCpuUs[name] ?? 0) / one.rows)).median]),
     ),
     indexWrites: writes.length === 0 ? null : spreadOf(writes).median,
+    peakResidentBytes: spreadOf(samples.map((one) => one.peakResidentBytes)).median,
     ofLimit: ratios('limit', rateOf),
     ofJsonParse: ratios('json-parse', ownCpuOf),
     otherCores: spreadOf(samples.map(({ otherCores }) => otherCores)).max,

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { forgetPeakResident, peakResidentBytes } from './resident.ts';
 
 /** What a stretch of time has cost. */
 export interface Cost {
   readonly ms: number;
-  /** CPU of this process, all threads: garbage collection and compilation are in it. Microseconds. */
+  /** CPU of the measured process, all threads: garbage collection and compilation are in it. Microseconds. */
   readonly ownCpuUs: number;
+  /** The highest resident set of the measured process meanwhile. */
+  readonly peakResidentBytes: number;
   /** CPU of each server, microseconds, in steps of 10,000. */
   readonly serverCpuUs: Readonly<Record<string, number>>;
   /** Cores that everything else on the machine kept busy meanwhile: what makes a measurement doubtful. */
@@ -22,9 +25,10 @@ interface Reading {
 /** The kernel counts in ticks, 100 a second on every Linux that Node runs on. */
 const TICK_US = 10_000;
 
-/** Measures one stretch: wall clock, own CPU, and that of the servers by their process ids. */
+/** Measures one stretch: wall clock, CPU and memory of one process, and CPU of the servers by their process ids. */
 export class Meter {
   private readonly servers: Readonly<Record<string, number>>;
+  private pid = process.pid;
   private started: Reading | null = null;
   private cost: Cost | null = null;
 
@@ -32,7 +36,10 @@ export class Meter {
     this.servers = servers;
   }
 
-  start(): void {
+  /** `pid`: the process that does the work, when it is not this one. */
+  start(pid = process.pid): void {
+    this.pid = pid;
+    forgetPeakResident(pid);
     this.started = this.read();
   }
 
@@ -49,7 +56,7 @@ export class Meter {
     const ownCpuUs = to.ownUs - from.ownUs;
     const ours = Object.values(serverCpuUs).reduce((sum, us) => sum + us, ownCpuUs);
     const otherCores = Math.max(0, (to.machineUs - from.machineUs - ours) / (ms * 1000));
-    this.cost = { ms, ownCpuUs, serverCpuUs, otherCores };
+    this.cost = { ms, ownCpuUs, peakResidentBytes: peakResidentBytes(this.pid), serverCpuUs, otherCores };
   }
 
   get result(): Cost {
@@ -58,10 +65,16 @@ export class Meter {
   }
 
   private read(): Reading {
-    const { user, system } = process.cpuUsage();
+    const ownUs = this.pid === process.pid ? ownCpuUs() : cpuOfUs(this.pid);
     const serverUs = Object.fromEntries(Object.entries(this.servers).map(([name, pid]) => [name, cpuOfUs(pid)]));
-    return { ms: performance.now(), ownUs: user + system, machineUs: machineCpuUs(), serverUs };
+    return { ms: performance.now(), ownUs, machineUs: machineCpuUs(), serverUs };
   }
+}
+
+/** The finer of the two clocks, which a process has for itself only. */
+function ownCpuUs(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
 }
 
 function cpuOfUs(pid: number): number {

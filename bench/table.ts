@@ -7,6 +7,7 @@ const HEADS = [
   'own CPU µs/row',
   'server CPU µs/row',
   'index writes',
+  'peak MiB',
   '× limit',
   '× JSON.parse',
   'others',
@@ -21,6 +22,7 @@ export function tableOf(figures: readonly Figures[]): string {
     spreadText(one.ownCpuUs, 1),
     serversText(one.serverCpuUs),
     one.indexWrites === null ? '' : whole(one.indexWrites),
+    whole(one.peakResidentBytes / 2 ** 20),
     one.ofLimit === null || one.scenario === 'limit' ? '' : one.ofLimit.toFixed(2),
     // Server work is no part of this comparison, so it is only made where the process works alone.
     one.ofJsonParse === null || one.scenario !== 'intake' ? '' : one.ofJsonParse.toFixed(2),
