@@ -73,7 +73,8 @@ function chosen<Name extends string>(option: string, list: string, known: readon
   return known.filter((name) => names.includes(name));
 }
 
-function whole(option: string, text: string, least: number): number {
+/** A whole number of the command line. Throws with one line when it is none, or below `least`. */
+export function whole(option: string, text: string, least: number): number {
   const number = Number(text);
   if (!Number.isInteger(number) || number < least) throw new Error(`${option} must be a whole number from ${least} up`);
   return number;

@@ -106,6 +106,10 @@ export class SluiceProcess {
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
   }
 
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
   /** Resident set of the process, bytes. */
   get residentBytes(): number {
     const pages = readFileSync(`/proc/${this.child.pid}/statm`, 'utf8').split(' ')[1];
