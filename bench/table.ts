@@ -1,4 +1,5 @@
 import type { Figures, Spread } from './figures.ts';
+import { LIMITS } from './scenario.ts';
 
 const HEADS = [
   'scenario',
@@ -23,15 +24,20 @@ export function tableOf(figures: readonly Figures[]): string {
     serversText(one.serverCpuUs),
     one.indexWrites === null ? '' : whole(one.indexWrites),
     whole(one.peakResidentBytes / 2 ** 20),
-    one.ofLimit === null || one.scenario === 'limit' ? '' : one.ofLimit.toFixed(2),
+    one.ofLimit === null || LIMITS.includes(one.scenario) ? '' : one.ofLimit.toFixed(2),
     // Server work is no part of this comparison, so it is only made where the process works alone.
     one.ofJsonParse === null || one.scenario !== 'intake' ? '' : one.ofJsonParse.toFixed(2),
     one.otherCores.toFixed(2),
   ]);
-  const widths = HEADS.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  return markdownTable(HEADS, rows);
+}
+
+/** A Markdown table whose columns are as wide as they need. */
+export function markdownTable(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = heads.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
-  return [line(HEADS), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+  return [line(heads), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
 function spreadText({ min, median, max }: Spread, digits: number): string {
@@ -45,6 +51,7 @@ function serversText(us: Readonly<Record<string, number>>): string {
     .join(', ');
 }
 
-function whole(value: number): string {
+/** A whole number with a comma at the thousands. */
+export function whole(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
