@@ -17,7 +17,7 @@ rootLogger.appenderRef.console.ref = console
  *
  * @param {object} options see ElasticsearchOptions in index.d.mts
  */
-export async function prepare({ port, directory }, { heapMb = 768, optimize = false }) {
+export async function prepare({ port, directory }, { heapMb = 768, optimize = false, home = elasticsearchHome }) {
   const config = `${directory}/config`;
   const temporary = `${directory}/tmp`;
   await mkdir(config);
@@ -55,7 +55,7 @@ node.store.allow_mmap: false # needs no vm.max_map_count
     addresses: { url: `http://127.0.0.1:${port}` },
     user: elasticsearchUser,
     // A small launcher JVM stays in front of the server, so the server writes its own pid.
-    command: [`${elasticsearchHome}/bin/elasticsearch`, '-p', serverPidFile(directory)],
+    command: [`${home}/bin/elasticsearch`, '-p', serverPidFile(directory)],
     environment: {
       ES_JAVA_HOME: javaHome,
       ES_PATH_CONF: config,

@@ -74,6 +74,8 @@ export interface ElasticsearchOptions extends StartOptions {
   readonly heapMb?: number;
   /** Slower to start and faster to run, for benchmarks; false by default. */
   readonly optimize?: boolean;
+  /** Where the server is unpacked, when it is not the stack's own. */
+  readonly home?: string;
 }
 
 export interface RedisOptions extends StartOptions {

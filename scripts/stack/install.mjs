@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { output } from './commands.mjs';
 import { cacheDir, canalLib, elasticsearchHome, elasticsearchUser, javaHome, kafkaLib, versions } from './settings.mjs';
@@ -42,7 +43,10 @@ const canalJars = {
       `com.alibaba.otter:connector.kafka:${versions.canal}`,
     ]),
 };
-const elasticsearchZip = { has: () => exists(elasticsearchHome), make: unpackElasticsearch };
+const elasticsearchZip = {
+  has: () => exists(elasticsearchHome),
+  make: () => unpackElasticsearch(versions.elasticsearch, elasticsearchHome),
+};
 
 const needs = {
   kafka: [jdk, maven, kafkaJars],
@@ -108,7 +112,7 @@ async function withoutServices(action) {
 }
 
 /** The jars of some Maven coordinates and of all that they need, in one directory; `pinned` overrides what they ask for. */
-async function jars(directory, coordinates, pinned = []) {
+export async function jars(directory, coordinates, pinned = []) {
   console.error(`stack: downloading ${coordinates.join(', ')}`);
   const dependency = (coordinate) => {
     const [group, artifact, version] = coordinate.split(':');
@@ -135,10 +139,9 @@ async function jars(directory, coordinates, pinned = []) {
  * The server that Elastic publishes for integration tests: the real one with few modules. Its licence lets
  * everybody download and run it; it is not ours to pass on, so it never goes into the repository or an image.
  */
-async function unpackElasticsearch() {
-  const { elasticsearch: version } = versions;
+export async function unpackElasticsearch(version, home) {
   console.error(`stack: downloading elasticsearch ${version}`);
-  await intoCache(elasticsearchHome, async (partial) => {
+  await intoCache(home, async (partial) => {
     const artifact = `org.elasticsearch.distribution.integ-test-zip:elasticsearch:${version}:zip`;
     await mvn([`${copyPlugin}:copy`, `-Dartifact=${artifact}`, `-DoutputDirectory=${partial}`]);
     await output('unzip', ['-q', `${partial}/elasticsearch-${version}.zip`, '-d', partial]);
@@ -147,8 +150,8 @@ async function unpackElasticsearch() {
 }
 
 /** Makes a directory of the cache appear whole or not at all: `fill` works beside it and says what to rename. */
-async function intoCache(directory, fill) {
-  const partial = await mkdtemp(`${cacheDir}/partial-`);
+export async function intoCache(directory, fill) {
+  const partial = await mkdtemp(`${dirname(directory)}/partial-`);
   // mkdtemp makes it private; the servers' own users must be able to read it.
   await chmod(partial, 0o755);
   await rename(await fill(partial), directory);
