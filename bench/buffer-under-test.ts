@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { versionOf } from '../src/pipeline/change.ts';
 import { bufferKey } from '../src/sinks/buffer-key.ts';
 import type { LoadSummary } from './load.ts';
-import { DATABASE, TABLE } from './order-row.ts';
+import { DATABASE, tableOfKey } from './order-row.ts';
 
 const PAGE = 1000;
 
@@ -23,11 +23,15 @@ export class BufferUnderTest {
   async check(load: LoadSummary): Promise<void> {
     const size = await this.client.dbsize();
     if (size !== load.last.size) throw new Error(`Redis holds ${size} keys, not ${load.last.size}`);
-    const table = { database: DATABASE, name: TABLE, qualified: `${DATABASE}.${TABLE}`, index: '', mapping: null };
+    const nameOf = (key: number): string => {
+      const name = tableOfKey(key, load.shape.tables);
+      const table = { database: DATABASE, name, qualified: `${DATABASE}.${name}`, index: '', mapping: null };
+      return bufferKey(table, String(key), null);
+    };
     const expected = [...load.last];
     for (let from = 0; from < expected.length; from += PAGE) {
       const page = expected.slice(from, from + PAGE);
-      const values = await this.client.mget(page.map(([key]) => bufferKey(table, String(key), null)));
+      const values = await this.client.mget(page.map(([key]) => nameOf(key)));
       for (const [at, [key, { offset }]] of page.entries()) {
         const { version } = JSON.parse(values[at] ?? '{}') as { version?: number };
         const wanted = versionOf(0, offset);

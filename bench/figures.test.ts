@@ -7,7 +7,7 @@ import { tableOf } from './table.ts';
 
 function run(scenario: ScenarioName, round: number, ms: number | null): Run {
   const cost = { ownCpuUs: 5000, peakResidentBytes: 200 << 20, serverCpuUs: { redis: 2000 }, otherCores: 0.1 };
-  const sample = ms === null ? null : { rows: 1000, ms, ...cost, indexWrites: 40, notes: {} };
+  const sample = ms === null ? null : { rows: 1000, bytes: 8e5, ms, ...cost, indexWrites: 40, notes: {} };
   return { scenario, load: 'zipf', round, sample, failure: ms === null ? 'a document is missing' : null };
 }
 
@@ -27,6 +27,11 @@ test('a ratio compares runs of one round only', () => {
   const runs = [run('limit', 1, 100), run('intake', 1, 200), run('limit', 2, 1000), run('intake', 2, 2000)];
   assert.equal(figuresOf(runs, 'intake', 'zipf')?.ofLimit, 0.5);
   assert.equal(figuresOf([run('limit', 1, 100), run('intake', 2, 200)], 'intake', 'zipf')?.ofLimit, null);
+});
+
+test('the limit is that of its best setting in the round', () => {
+  const runs = [run('limit', 1, 100), run('limit-4x1000', 1, 80), run('limit-2x2000', 1, null), run('intake', 1, 160)];
+  assert.equal(figuresOf(runs, 'intake', 'zipf')?.ofLimit, 0.5);
 });
 
 test('a wrong run is counted and has no rate', () => {

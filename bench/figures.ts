@@ -1,4 +1,4 @@
-import type { ScenarioName } from './scenario.ts';
+import { LIMITS, type ScenarioName } from './scenario.ts';
 import type { Sample } from './scenario-process.ts';
 
 /** One counted run, or why it has no rate. */
@@ -30,7 +30,7 @@ export interface Figures {
   readonly indexWrites: number | null;
   /** Median of the highest resident sets of the runs. */
   readonly peakResidentBytes: number;
-  /** Rows a second over those of the limit in the same round, median; null without a limit. */
+  /** Rows a second over those of the limit at its best setting in the same round, median; null without a limit. */
   readonly ofLimit: number | null;
   /** Own CPU a row change over that of JSON.parse in the same round, median; null without it. */
   readonly ofJsonParse: number | null;
@@ -43,10 +43,11 @@ export function figuresOf(runs: readonly Run[], scenario: ScenarioName, load: st
   const right = own.flatMap(({ round, sample }) => (sample === null ? [] : [{ round, sample }]));
   if (right.length === 0) return null;
   const samples = right.map(({ sample }) => sample);
-  const ratios = (other: ScenarioName, figureOf: (sample: Sample) => number): number | null => {
+  const ratios = (others: readonly ScenarioName[], figureOf: (sample: Sample) => number): number | null => {
     const found = right.flatMap(({ round, sample }) => {
-      const beside = runs.find((run) => run.scenario === other && run.load === load && run.round === round)?.sample;
-      return beside ? [figureOf(sample) / figureOf(beside)] : [];
+      const beside = runs.filter((run) => others.includes(run.scenario) && run.load === load && run.round === round);
+      const figures = beside.flatMap((run) => (run.sample === null ? [] : [figureOf(run.sample)]));
+      return figures.length === 0 ? [] : [figureOf(sample) / Math.max(...figures)];
     });
     return found.length === 0 ? null : spreadOf(found).median;
   };
@@ -64,8 +65,8 @@ export function figuresOf(runs: readonly Run[], scenario: ScenarioName, load: st
     ),
     indexWrites: writes.length === 0 ? null : spreadOf(writes).median,
     peakResidentBytes: spreadOf(samples.map((one) => one.peakResidentBytes)).median,
-    ofLimit: ratios('limit', rateOf),
-    ofJsonParse: ratios('json-parse', ownCpuOf),
+    ofLimit: ratios(LIMITS, rateOf),
+    ofJsonParse: ratios(['json-parse'], ownCpuOf),
     otherCores: spreadOf(samples.map(({ otherCores }) => otherCores)).max,
   };
 }

@@ -2,7 +2,13 @@ import { type Table, versionOf } from '../src/pipeline/change.ts';
 import { ElasticsearchIndices } from '../src/sinks/elasticsearch-indices.ts';
 import { ElasticsearchRequests } from '../src/sinks/elasticsearch-requests.ts';
 import type { LastChange, LoadSummary } from './load.ts';
-import { orderRow } from './order-row.ts';
+import { tableOfKey, widened, wideRow } from './order-row.ts';
+
+/** Documents of one page of a search: the most that Elasticsearch gives. */
+const PAGE = 10_000;
+
+/** Columns that are compared, in every copy. */
+const COMPARED = { version: true, amount: true, note: true };
 
 /** The index of an Elasticsearch of the bench's own, made as sluice makes it and looked at from beside. */
 export class IndexUnderTest {
@@ -41,29 +47,31 @@ export class IndexUnderTest {
     return stats._all.primaries.indexing.index_total;
   }
 
-  /** Rejects unless a search sees exactly the load's last row of each key, under the version of its place in the log. */
+  /** Rejects unless a search sees exactly the load's last row of each key of this table, under the version of its place in the log. */
   async check(load: LoadSummary): Promise<void> {
+    const { tables, width = 1 } = load.shape;
+    const unseen = new Map([...load.last].filter(([key]) => tableOfKey(key, tables) === this.table.name));
     await this.ask('POST', '/_refresh');
     const { count } = (await this.ask('GET', '/_count')) as { count: number };
-    if (count !== load.last.size) throw new Error(`the index holds ${count} documents, not ${load.last.size}`);
-    const unseen = new Map(load.last);
-    for await (const hit of this.hits()) {
+    if (count !== unseen.size) throw new Error(`${this.table.index} holds ${count} documents, not ${unseen.size}`);
+    const columns = Object.keys(widened(COMPARED, width));
+    for await (const hit of this.hits(columns)) {
       const key = Number(hit._id);
       const last = unseen.get(key);
       if (last === undefined) throw new Error(`document ${hit._id} should not be there`);
-      compare(hit, key, last);
+      compare(hit, wideRow(key, last.number, width), columns, last);
       unseen.delete(key);
     }
     if (unseen.size > 0) throw new Error(`${unseen.size} documents are missing`);
   }
 
-  private async *hits(): AsyncGenerator<Hit> {
+  private async *hits(columns: readonly string[]): AsyncGenerator<Hit> {
     let after: readonly unknown[] | undefined;
     do {
       const page = (await this.ask('POST', '/_search?filter_path=hits.hits', {
-        size: 10_000,
+        size: PAGE,
         version: true,
-        _source: ['version', 'amount', 'note'],
+        _source: columns,
         sort: [{ id: 'asc' }],
         track_total_hits: false,
         ...(after === undefined ? {} : { search_after: after }),
@@ -87,15 +95,17 @@ export class IndexUnderTest {
 interface Hit {
   readonly _id: string;
   readonly _version: number;
-  readonly _source: { readonly version: number; readonly amount: string | number; readonly note: string };
+  readonly _source: Readonly<Record<string, string | number>>;
 }
 
-function compare({ _version, _source }: Hit, key: number, { number, offset }: LastChange): void {
-  const row = orderRow(key, number);
-  const isSame =
-    _version === versionOf(0, offset) &&
-    String(_source.version) === row.version &&
-    Number(_source.amount) === Number(row.amount) &&
-    _source.note === row.note;
-  if (!isSame) throw new Error(`document ${key} is at version ${_version}, row ${_source.version}, not row ${number}`);
+type Row = Readonly<Record<string, string>>;
+
+function compare({ _id, _version, _source }: Hit, row: Row, columns: readonly string[], { offset }: LastChange): void {
+  // A decimal may come as a number, without its last zero.
+  const differs = columns.find((name) =>
+    name.startsWith('amount') ? Number(_source[name]) !== Number(row[name]) : String(_source[name]) !== row[name],
+  );
+  if (_version === versionOf(0, offset) && differs === undefined) return;
+  const what = differs === undefined ? '' : ` and differs in ${differs}`;
+  throw new Error(`document ${_id} is at version ${_version}, not ${versionOf(0, offset)}${what}`);
 }

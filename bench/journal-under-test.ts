@@ -20,10 +20,19 @@ export class JournalUnderTest {
   }
 
   /** Rejects unless every change of the load is in the journal once, at its version. */
-  async check(load: LoadSummary): Promise<void> {
-    const sql = `SELECT COUNT(*), CAST(SUM(version) AS CHAR) FROM ${NAME}.journal_0`;
+  check({ shape, versionSum }: LoadSummary): Promise<void> {
+    return this.holds(shape.rows, versionSum);
+  }
+
+  /** Rejects unless nothing is in the journal. */
+  checkEmpty(): Promise<void> {
+    return this.holds(0, 0);
+  }
+
+  private async holds(rows: number, versions: number): Promise<void> {
+    const sql = `SELECT COUNT(*), CAST(COALESCE(SUM(version), 0) AS CHAR) FROM ${NAME}.journal_0`;
     const [count, sum] = (await executeSql(this.spec, sql)).trim().split('\n').at(-1)?.split('\t') ?? [];
-    if (Number(count) === load.shape.rows && Number(sum) === load.versionSum) return;
-    throw new Error(`the journal holds ${count} changes (sum ${sum}), not ${load.shape.rows} (${load.versionSum})`);
+    if (count !== undefined && Number(count) === rows && Number(sum) === versions) return;
+    throw new Error(`the journal holds ${count} changes (sum ${sum}), not ${rows} (${versions})`);
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type LoadShape, makeLoad } from './load.ts';
-import { orderRow } from './order-row.ts';
+import { orderRow, tableOfKey, wideRow } from './order-row.ts';
 
 const shapes: fc.Arbitrary<LoadShape> = fc.record({
   name: fc.constant('some'),
@@ -12,9 +12,13 @@ const shapes: fc.Arbitrary<LoadShape> = fc.record({
   rowsPerMessage: fc.constantFrom(1, 3, 20),
   partitions: fc.integer({ min: 1, max: 4 }),
   seed: fc.integer({ min: 0, max: 1000 }),
+  tables: fc.constantFrom(1, 10),
+  width: fc.constantFrom(1, 3),
 });
 
 interface Message {
+  readonly table: string;
+  readonly mysqlType: Readonly<Record<string, string>>;
   readonly data: readonly Readonly<Record<string, string>>[];
   readonly old: readonly Readonly<Record<string, string>>[] | null;
 }
@@ -28,8 +32,11 @@ test('a load ends in the state that its summary tells', () => {
       let versionSum = 0;
       for (const [partition, values] of partitions.entries()) {
         for (const [offset, value] of values.entries()) {
-          for (const row of (JSON.parse(value.toString()) as Message).data) {
-            assert.deepEqual(row, orderRow(Number(row.id), Number(row.version)));
+          const { data, mysqlType, table } = JSON.parse(value.toString()) as Message;
+          for (const row of data) {
+            assert.deepEqual(row, wideRow(Number(row.id), Number(row.version), shape.width));
+            assert.equal(table, tableOfKey(Number(row.id), shape.tables));
+            assert.deepEqual(Object.keys(mysqlType), Object.keys(row));
             last.set(Number(row.id), { number: Number(row.version), partition, offset });
             rows += 1;
             versionSum += offset + 1;
@@ -99,4 +106,14 @@ test('a row is 300 bytes of JSON', () => {
       assert.equal(Buffer.byteLength(JSON.stringify(orderRow(key, version))), 300);
     }),
   );
+});
+
+test('a row of ten times the width has ten times the columns and bytes, and no two copies agree', () => {
+  const row = wideRow(17, 4, 10);
+  const narrow = orderRow(17, 4);
+  assert.equal(Object.keys(row).length, 10 * Object.keys(narrow).length);
+  const ratio = Buffer.byteLength(JSON.stringify(row)) / Buffer.byteLength(JSON.stringify(narrow));
+  assert.ok(ratio > 10 && ratio < 11, `${ratio}`);
+  const notes = Object.keys(row).filter((column) => column.startsWith('note'));
+  assert.equal(new Set(notes.map((column) => row[column])).size, 10);
 });

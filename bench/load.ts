@@ -1,6 +1,6 @@
 import { canalPartition } from '../src/formats/canal-partition.ts';
 import { Draw, type DrawShape } from './draw.ts';
-import { CHANGED_COLUMNS, DATABASE, MYSQL_TYPE, type OrderRow, orderRow, SQL_TYPE, TABLE } from './order-row.ts';
+import { CHANGED_COLUMNS, DATABASE, MYSQL_TYPE, SQL_TYPE, tableNames, widened, wideRow } from './order-row.ts';
 
 /** What a load is made from. Equal shapes make equal bytes. */
 export interface LoadShape extends DrawShape {
@@ -9,6 +9,10 @@ export interface LoadShape extends DrawShape {
   readonly rows: number;
   readonly rowsPerMessage: number;
   readonly partitions: number;
+  /** Tables that share the keys, 1 by default; each key is in one of them. */
+  readonly tables?: number;
+  /** How many times over a table has its columns, once by default. */
+  readonly width?: number;
 }
 
 /** Where the last change of a row is: what the index has to hold in the end. */
@@ -41,48 +45,66 @@ export interface Load {
 /** Milliseconds between changes would add nothing here; Canal's stamps only have to be numbers of the right length. */
 const STAMP_MS = Date.UTC(2026, 0, 5, 8);
 
+type Row = Readonly<Record<string, string>>;
+
 /**
- * Canal flat messages of one table: inserts of unique keys, or updates (with `old`) of keys drawn by Zipf's law. Rows go
- * to the partition that Canal's key hash names; several rows share a record only within their partition.
+ * Canal flat messages: inserts of unique keys, or updates (with `old`) of keys drawn by Zipf's law. Rows go to the
+ * partition that Canal's key hash names; several rows share a record only within their partition and table.
  */
 export function makeLoad(shape: LoadShape): Load {
+  const { tables = 1, width = 1 } = shape;
   const draw = new Draw(shape);
   const partitions = Array.from({ length: shape.partitions }, (): Buffer[] => []);
   const packer = new Packer();
+  const columns = { mysqlType: widened(MYSQL_TYPE, width), sqlType: widened(SQL_TYPE, width) };
+  const changed = Object.keys(widened(Object.fromEntries(CHANGED_COLUMNS.map((name) => [name, true])), width));
+  const numbers = new Uint32Array(shape.keys + 1);
   const last = new Map<number, LastChange>();
   let records = 0;
   let versionSum = 0;
-  const open = partitions.map((): Gathered => ({ rows: [], old: [] }));
-  const close = (partition: number): void => {
-    const gathered = open[partition] as Gathered;
-    if (gathered.rows.length === 0) return;
+  const open = partitions.flatMap((_, partition) =>
+    tableNames(tables).map((table): Gathered => ({ table, partition, rows: [], old: [] })),
+  );
+  const close = (gathered: Gathered): void => {
+    const { partition, rows } = gathered;
+    const values = partitions[partition] as Buffer[];
+    const offset = values.length;
+    for (const row of rows) last.set(Number(row.id), { number: Number(row.version), partition, offset });
+    versionSum += rows.length * (offset + 1);
     records += 1;
-    partitions[partition]?.push(packer.pack(messageText(gathered, Math.ceil(records / 2000))));
-    open[partition] = { rows: [], old: [] };
+    values.push(packer.pack(messageText(gathered, columns, Math.ceil(records / 2000))));
+    gathered.rows = [];
+    gathered.old = [];
   };
   for (let number = 1; number <= shape.rows; number += 1) {
     const key = draw.next();
-    const row = orderRow(key, number);
+    const row = wideRow(key, number, width);
     const partition = canalPartition(DATABASE, ['id'], row, null, shape.partitions);
-    const gathered = open[partition] as Gathered;
-    if (shape.skew > 0) gathered.old.push(changedColumns(orderRow(key, last.get(key)?.number ?? 0), row));
+    const gathered = open[partition * tables + ((key - 1) % tables)] as Gathered;
+    if (shape.skew > 0) gathered.old.push(formerValues(wideRow(key, numbers[key] as number, width), row, changed));
     gathered.rows.push(row);
-    const offset = partitions[partition]?.length ?? 0;
-    last.set(key, { number, partition, offset });
-    versionSum += offset + 1;
-    if (gathered.rows.length >= shape.rowsPerMessage) close(partition);
+    numbers[key] = number;
+    if (gathered.rows.length >= shape.rowsPerMessage) close(gathered);
   }
-  for (let partition = 0; partition < shape.partitions; partition += 1) close(partition);
+  for (const gathered of open) if (gathered.rows.length > 0) close(gathered);
   const ends = partitions.map((values) => values.length);
   return { summary: { shape, ends, records, bytes: packer.bytes, versionSum, last }, partitions };
 }
 
+/** Rows that will share a record. */
 interface Gathered {
-  rows: OrderRow[];
-  old: Partial<OrderRow>[];
+  readonly table: string;
+  readonly partition: number;
+  rows: Row[];
+  old: Row[];
 }
 
-function messageText({ rows, old }: Gathered, id: number): string {
+interface Columns {
+  readonly mysqlType: Readonly<Record<string, string>>;
+  readonly sqlType: Readonly<Record<string, number>>;
+}
+
+function messageText({ table, rows, old }: Gathered, columns: Columns, id: number): string {
   const es = STAMP_MS + Math.floor(Number(rows.at(-1)?.version) / 500) * 1000;
   const isUpdate = old.length > 0;
   return JSON.stringify({
@@ -92,20 +114,20 @@ function messageText({ rows, old }: Gathered, id: number): string {
     gtid: '',
     id,
     isDdl: false,
-    mysqlType: MYSQL_TYPE,
+    mysqlType: columns.mysqlType,
     old: isUpdate ? old : null,
     pkNames: ['id'],
     sql: '',
-    sqlType: SQL_TYPE,
-    table: TABLE,
+    sqlType: columns.sqlType,
+    table,
     ts: es + 350,
     type: isUpdate ? 'UPDATE' : 'INSERT',
   });
 }
 
-function changedColumns(before: OrderRow, after: OrderRow): Partial<OrderRow> {
+function formerValues(before: Row, after: Row, changed: readonly string[]): Row {
   return Object.fromEntries(
-    CHANGED_COLUMNS.filter((column) => before[column] !== after[column]).map((column) => [column, before[column]]),
+    changed.filter((column) => before[column] !== after[column]).map((column) => [column, before[column] ?? '']),
   );
 }
 

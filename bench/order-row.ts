@@ -1,6 +1,16 @@
-/** The one table of the loads: nine columns, a row of about 300 bytes of JSON, some of it not ASCII. */
+/** The table of the loads: nine columns, a row of about 300 bytes of JSON, some of it not ASCII. */
 export const DATABASE = 'bench';
 export const TABLE = 'orders';
+
+/** Names of the tables that share the keys of a load. */
+export function tableNames(tables = 1): readonly string[] {
+  return tables === 1 ? [TABLE] : Array.from({ length: tables }, (_, index) => `${TABLE}_${index + 1}`);
+}
+
+/** Keys are dealt out to the tables in turn, so a key is in one of them only. */
+export function tableOfKey(key: number, tables = 1): string {
+  return tables === 1 ? TABLE : `${TABLE}_${1 + ((key - 1) % tables)}`;
+}
 
 export const MYSQL_TYPE = {
   id: 'bigint(20) unsigned',
@@ -32,6 +42,31 @@ export type OrderRow = Record<keyof typeof MYSQL_TYPE, string>;
 
 /** Columns whose value depends on the version. */
 export const CHANGED_COLUMNS = ['status', 'amount', 'version', 'updated_at'] as const;
+
+/** A value for each column of a table that has its columns `width` times over: as they are, then with `_2`, `_3` … behind. */
+export function widened<T>(columns: Readonly<Record<string, T>>, width: number): Readonly<Record<string, T>> {
+  const copies = Array.from({ length: width }, (_, copy) =>
+    Object.entries(columns).map(([name, value]): [string, T] => [columnCopy(name, copy), value]),
+  );
+  return Object.fromEntries(copies.flat());
+}
+
+function columnCopy(name: string, copy: number): string {
+  return copy === 0 ? name : `${name}_${copy + 1}`;
+}
+
+/** Row numbers of the copies of a row: far enough apart that no two rows share one. */
+const COPY_STEP = 10_000_019;
+
+/** `orderRow` of a wide table; every copy of the columns has values of its own. */
+export function wideRow(key: number, version: number, width = 1): Readonly<OrderRow & Record<string, string>> {
+  const row: OrderRow & Record<string, string> = orderRow(key, version);
+  for (let copy = 1; copy < width; copy += 1) {
+    for (const [name, value] of Object.entries(orderRow(key + copy * COPY_STEP, version)))
+      row[columnCopy(name, copy)] = value;
+  }
+  return row;
+}
 
 const ROW_BYTES = 300;
 const START_MS = Date.UTC(2026, 0, 5, 8);

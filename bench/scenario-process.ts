@@ -1,11 +1,14 @@
 import { buffered } from './buffered.ts';
-import { endToEnd } from './end-to-end.ts';
+import { endToEnd, endToEndLean } from './end-to-end.ts';
 import { intake } from './intake.ts';
 import { jsonParse } from './json-parse.ts';
+import { kafkaFold } from './kafka-fold.ts';
+import { kafkaLimit } from './kafka-limit.ts';
 import { limit } from './limit.ts';
 import { type LoadShape, type LoadSummary, makeLoad } from './load.ts';
 import { type Cost, Meter } from './meter.ts';
 import type { Places, RunNotes, Scenario, ScenarioName } from './scenario.ts';
+import { storesLimit } from './stores-limit.ts';
 
 /** What the parent sends. */
 export type Order =
@@ -20,7 +23,8 @@ export type Order =
   | { readonly order: 'run'; readonly load: string }
   | { readonly order: 'close' };
 
-export type Sample = { readonly rows: number } & Cost & RunNotes;
+/** `bytes`: of the values of all records of the load. */
+export type Sample = { readonly rows: number; readonly bytes: number } & Cost & RunNotes;
 
 /** What it gets back, one for each order. */
 export type Reply =
@@ -29,10 +33,16 @@ export type Reply =
   | { readonly reply: 'failed'; readonly reason: string };
 
 const FACTORIES: Readonly<Record<ScenarioName, (places: Required<Places>) => Scenario>> = {
-  limit,
+  limit: (places) => limit(places, { documents: 1000, inFlight: 2 }),
+  'limit-2x2000': (places) => limit(places, { documents: 2000, inFlight: 2 }),
+  'limit-4x1000': (places) => limit(places, { documents: 1000, inFlight: 4 }),
   'json-parse': jsonParse,
   intake,
+  'kafka-limit': kafkaLimit,
+  'kafka-fold': kafkaFold,
+  'stores-limit': storesLimit,
   buffered,
+  'end-to-end-lean': endToEndLean,
   'end-to-end': endToEnd,
 };
 
@@ -68,7 +78,7 @@ class ScenarioProcess {
     globalThis.gc?.();
     const meter = new Meter(this.pids);
     const notes = await this.scenario.run(load, meter);
-    return { rows: load.shape.rows, ...meter.result, ...notes };
+    return { rows: load.shape.rows, bytes: load.bytes, ...meter.result, ...notes };
   }
 }
 

@@ -32,14 +32,43 @@ export interface Scenario {
   close(): Promise<void>;
 }
 
-export const SCENARIOS = ['limit', 'json-parse', 'intake', 'buffered', 'end-to-end'] as const;
+export const SCENARIOS = [
+  'limit',
+  'limit-2x2000',
+  'limit-4x1000',
+  'json-parse',
+  'intake',
+  'kafka-limit',
+  'kafka-fold',
+  'stores-limit',
+  'buffered',
+  'end-to-end-lean',
+  'end-to-end',
+] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
+
+/** The bare bulk client at each of its settings: which is best is seen in each round. */
+export const LIMITS: readonly ScenarioName[] = ['limit', 'limit-2x2000', 'limit-4x1000'];
+
+/** Scenarios that run under the service's own flags of Node, so that their memory is the service's. */
+export const AS_SERVICE: ReadonlySet<ScenarioName> = new Set([
+  'kafka-limit',
+  'kafka-fold',
+  'end-to-end-lean',
+  'end-to-end',
+]);
 
 /** Servers that each scenario needs. */
 export const SERVERS_OF: Readonly<Record<ScenarioName, readonly ServerName[]>> = {
   limit: ['elasticsearch'],
+  'limit-2x2000': ['elasticsearch'],
+  'limit-4x1000': ['elasticsearch'],
   'json-parse': [],
   intake: [],
+  'kafka-limit': ['kafka'],
+  'kafka-fold': ['kafka'],
+  'stores-limit': ['redis', 'mariadb'],
   buffered: ['redis', 'mariadb'],
+  'end-to-end-lean': ['kafka', 'mariadb', 'elasticsearch'],
   'end-to-end': ['kafka', 'redis', 'mariadb', 'elasticsearch'],
 };

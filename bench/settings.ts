@@ -18,16 +18,27 @@ export const USAGE = `Usage: npm run bench -- [options]
   --rows N         row changes of a load (100000)
   --repeats N      counted runs of each scenario and load (3)
   --warm-ups N     runs before them that are not counted (1)
-  --loads LIST     unique, zipf, unique-20, zipf-20 (unique,zipf); -20: 20 rows a record
+  --loads LIST     unique, zipf: one row a record (unique,zipf); and of both, to see growth,
+                   -20: 20 rows a record, -10x-keys: ten times the keys (of unique: and the rows),
+                   -10-tables: keys dealt out to ten tables, -wide: rows of ten times the columns, a tenth of them
   --only LIST      ${SCENARIOS.join(', ')} (all)
   --json FILE      write the result there as well
   --help`;
 
+const ZIPF_KEYS = 20_000;
+
 const LOADS: Readonly<Record<string, (rows: number) => LoadShape>> = {
-  unique: (rows) => uniqueKeys('unique', rows, 1),
-  zipf: (rows) => zipfKeys('zipf', rows, 1),
-  'unique-20': (rows) => uniqueKeys('unique-20', rows, 20),
-  'zipf-20': (rows) => zipfKeys('zipf-20', rows, 20),
+  unique: (rows) => uniqueKeys('unique', rows),
+  zipf: (rows) => zipfKeys('zipf', rows),
+  'unique-20': (rows) => ({ ...uniqueKeys('unique-20', rows), rowsPerMessage: 20 }),
+  'zipf-20': (rows) => ({ ...zipfKeys('zipf-20', rows), rowsPerMessage: 20 }),
+  'unique-10x-keys': (rows) => uniqueKeys('unique-10x-keys', 10 * rows),
+  'zipf-10x-keys': (rows) => zipfKeys('zipf-10x-keys', rows, 10 * ZIPF_KEYS),
+  'unique-10-tables': (rows) => ({ ...uniqueKeys('unique-10-tables', rows), tables: 10 }),
+  'zipf-10-tables': (rows) => ({ ...zipfKeys('zipf-10-tables', rows), tables: 10 }),
+  // A tenth of the rows is as many bytes; a tenth of the keys folds as much of them.
+  'unique-wide': (rows) => ({ ...uniqueKeys('unique-wide', Math.ceil(rows / 10)), width: 10 }),
+  'zipf-wide': (rows) => ({ ...zipfKeys('zipf-wide', Math.ceil(rows / 10), ZIPF_KEYS / 10), width: 10 }),
 };
 
 /** Reads the command line; null when help was asked for. Throws with one line that says what is wrong. */
@@ -57,12 +68,14 @@ export function readSettings(args: readonly string[]): BenchSettings | null {
   };
 }
 
-function uniqueKeys(name: string, rows: number, rowsPerMessage: number): LoadShape {
-  return { name, rows, keys: rows, skew: 0, rowsPerMessage, partitions: 4, seed: 1 };
+const ONE_ROW_EACH = { rowsPerMessage: 1, partitions: 4, seed: 1 };
+
+function uniqueKeys(name: string, rows: number): LoadShape {
+  return { name, rows, keys: rows, skew: 0, ...ONE_ROW_EACH };
 }
 
-function zipfKeys(name: string, rows: number, rowsPerMessage: number): LoadShape {
-  return { name, rows, keys: 20_000, skew: 1.1, rowsPerMessage, partitions: 4, seed: 1 };
+function zipfKeys(name: string, rows: number, keys = ZIPF_KEYS): LoadShape {
+  return { name, rows, keys, skew: 1.1, ...ONE_ROW_EACH };
 }
 
 /** The names of a list, in the order of `known`. */

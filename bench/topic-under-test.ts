@@ -18,26 +18,36 @@ export class TopicUnderTest {
     this.name = `bench-${load.shape.name}`;
   }
 
-  /** Creates the topic and produces the load into it, so that each record has the offset that the load says. */
+  /**
+   * Creates the topic and produces the load into it, so that each record has the offset that the load says. Scenarios of
+   * one run share it: one that is full already is taken as it is.
+   */
   static async fill(brokers: readonly string[], { summary, partitions }: Load): Promise<TopicUnderTest> {
     patchKafkajs(); // or idle connections of ours would burn CPU during the runs
     const kafka = new kafkajs.Kafka({ clientId: 'bench', brokers: [...brokers], logLevel: kafkajs.logLevel.ERROR });
     const topic = new TopicUnderTest(kafka, summary);
     const admin = kafka.admin();
     await admin.connect();
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: [{ topic: topic.name, numPartitions: partitions.length, replicationFactor: 1 }],
-    });
+    if (!(await admin.listTopics()).includes(topic.name)) {
+      await admin.createTopics({
+        waitForLeaders: true,
+        topics: [{ topic: topic.name, numPartitions: partitions.length, replicationFactor: 1 }],
+      });
+      await topic.produce(partitions);
+    }
+    const found = await admin.fetchTopicOffsets(topic.name);
     await admin.disconnect();
-    await topic.produce(partitions);
+    for (const { partition, low, high } of found) {
+      if (Number(low) !== 0 || Number(high) !== summary.ends[partition])
+        throw new Error(`partition ${partition} holds ${low} to ${high}, not 0 to ${summary.ends[partition]}`);
+    }
     return topic;
   }
 
-  /** A consumer group that has read nothing. */
+  /** A consumer group that has read nothing, in this process or another. */
   freshGroup(): string {
     this.groups += 1;
-    return `${this.name}-${this.groups}`;
+    return `${this.name}-${process.pid}-${this.groups}`;
   }
 
   /** Rejects unless the group has committed the end of every partition. */
