@@ -1,7 +1,7 @@
 import type { LogRecord, RecordBatch, Table } from '../pipeline/change.ts';
 import type { ParsedBatch, RecordFormat } from '../pipeline/ports.ts';
 import type { Tables } from '../pipeline/tables.ts';
-import { type CanalRecord, readCanalRecord, textOf } from './canal-record.ts';
+import { type CanalRecord, problemOf, readCanalRecord } from './canal-record.ts';
 import { readRows } from './canal-rows.ts';
 import { CanalTemplates } from './canal-templates.ts';
 import { ddlTables, type NamedTable } from './ddl-tables.ts';
@@ -72,16 +72,16 @@ class CanalParser {
 
   private read(batch: RecordBatch, { value }: LogRecord, out: ParsedChanges) {
     if (value === null) return out.skip('tombstone-record');
-    const text = textOf(value, this.maxRecordBytes);
-    if (typeof text !== 'string') return out.rejectRecord(text.reason, text.detail);
-    if (this.templates.read(text, out)) return;
-    const record = readCanalRecord(text, value);
+    const problem = problemOf(value, this.maxRecordBytes);
+    if (problem !== null) return out.rejectRecord(problem.reason, problem.detail);
+    if (this.templates.read(value, out)) return;
+    const record = readCanalRecord(value);
     if ('reason' in record) return out.rejectRecord(record.reason, record.detail);
     switch (record.type) {
       case 'INSERT':
       case 'UPDATE':
       case 'DELETE':
-        return this.readDml(batch, record, text, out);
+        return this.readDml(batch, record, value, out);
       case 'XAROLLBACK':
         out.notice(
           'xa-rollback',
@@ -101,7 +101,7 @@ class CanalParser {
     }
   }
 
-  private readDml(batch: RecordBatch, record: CanalRecord, text: string, out: ParsedChanges) {
+  private readDml(batch: RecordBatch, record: CanalRecord, value: Buffer, out: ParsedChanges) {
     const { database, table } = record;
     if (database === '' || table === '') return out.rejectRecord('no-table', 'the message names no database and table');
     const route = this.options.tables.lookup(database, table);
@@ -115,7 +115,7 @@ class CanalParser {
       maxRows: this.maxRows,
       hashedPartitions: () => this.hashedPartitions(batch),
     });
-    if (plan !== null) this.templates.learn(text, record, plan, shape);
+    if (plan !== null) this.templates.learn(value, record, plan, shape);
   }
 
   private hashedPartitions({ epoch, topic }: RecordBatch): number {

@@ -30,18 +30,22 @@ const exactJson = JSON as unknown as {
   rawJSON(source: string): object;
 };
 
-/** A record's value as text, without a byte order mark. */
-export function textOf(value: Buffer, maxBytes: number): string | UnreadableRecord {
+/** Why a value cannot be read as text; null when it can. */
+export function problemOf(value: Buffer, maxBytes: number): UnreadableRecord | null {
   if (value.length === 0) return { reason: 'empty-value', detail: 'the record has a value of 0 bytes' };
   if (value.length > maxBytes) {
     return { reason: 'record-too-large', detail: `${value.length} bytes, the limit is ${maxBytes}` };
   }
   if (!isUtf8(value)) return { reason: 'not-utf8', detail: `the value is not UTF-8 text${binaryHint(value)}` };
-  return value.toString('utf8', hasMark(value) ? 3 : 0);
+  return null;
 }
 
-/** Reads the text of a value. Duplicate keys inside an object are not seen: the last one wins, as in any JSON.parse. */
-export function readCanalRecord(text: string, value: Buffer): CanalRecord | UnreadableRecord {
+/**
+ * Reads a value that is UTF-8 text, with or without a byte order mark. Duplicate keys inside an object are not seen: the
+ * last one wins, as in any JSON.parse.
+ */
+export function readCanalRecord(value: Buffer): CanalRecord | UnreadableRecord {
+  const text = value.toString('utf8', hasMark(value) ? 3 : 0);
   let message: unknown;
   try {
     message = JSON.parse(text);

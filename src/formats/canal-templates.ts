@@ -1,5 +1,8 @@
+import { isAscii } from 'node:buffer';
 import type { CanalRecord } from './canal-record.ts';
-import { CanalTemplate } from './canal-template.ts';
+import { CanalTemplate, type Message } from './canal-template.ts';
+import { DocumentWriter } from './document-writer.ts';
+import { after, isDigit, QUOTE } from './json-bytes.ts';
 import type { ParsedChanges } from './parsed-changes.ts';
 import type { RowPlan } from './row-plan.ts';
 import type { TableShape } from './table-shape.ts';
@@ -8,14 +11,21 @@ import type { TableShape } from './table-shape.ts';
 const MAX_PER_NAME = 8;
 const MAX_BYTES = 8 << 20;
 /** Longer messages gain nothing that would be noticed. */
-const MAX_TEXT = 1 << 20;
+const MAX_LENGTH = 1 << 20;
 /** So often the messages of a plan may turn out to be written otherwise. */
 const MAX_FAILURES = 16;
+const ENDS = (['INSERT', 'UPDATE', 'DELETE'] as const).map((operation) => {
+  return { operation, bytes: Buffer.from(`,"type":"${operation}"}`) };
+});
+const TS = Buffer.from('","ts":');
+/** U+FFFD: what Canal makes of text that is not UTF-8 in the binlog. */
+const DAMAGE = Buffer.from('\ufffd');
 
 /** The templates of all tables, by the table's name: at most 8 a name and 8 MiB in all, the oldest go first. */
 export class CanalTemplates {
   private readonly byName = new Map<string, CanalTemplate[]>();
   private readonly failures = new WeakMap<RowPlan, number>();
+  private readonly document = new DocumentWriter();
   private readonly maxRows: number;
   private bytes = 0;
 
@@ -24,13 +34,15 @@ export class CanalTemplates {
     this.maxRows = maxRows;
   }
 
-  /** Reads a message into changes if one of the templates fits; false, and nothing in `out`, if none does. */
-  read(text: string, out: ParsedChanges): boolean {
-    const templates = this.byName.get(nameIn(text));
-    if (templates === undefined) return false;
+  /** Reads a message, which is valid UTF-8, into changes if one of the templates fits; false, and nothing in `out`, if none does. */
+  read(value: Buffer, out: ParsedChanges): boolean {
+    const message = messageOf(value);
+    if (message === null) return false;
+    const templates = this.byName.get(nameIn(message));
+    if (templates === undefined || (!message.isAscii && value.includes(DAMAGE))) return false;
     for (let at = 0; at < templates.length; at += 1) {
       const template = templates[at] as CanalTemplate;
-      if (template.read(text, out, this.maxRows)) {
+      if (template.read(message, this.document, out, this.maxRows)) {
         if (at > 0) templates.unshift(...templates.splice(at, 1));
         return true;
       }
@@ -40,13 +52,14 @@ export class CanalTemplates {
   }
 
   /** Takes up the form of a message that was read in full without a complaint. */
-  learn(text: string, record: CanalRecord, plan: RowPlan, shape: TableShape): void {
+  learn(value: Buffer, record: CanalRecord, plan: RowPlan, shape: TableShape): void {
     const failures = this.failures.get(plan) ?? 0;
-    if (failures >= MAX_FAILURES || text.length > MAX_TEXT) return;
+    if (failures >= MAX_FAILURES || value.length > MAX_LENGTH) return;
     this.failures.set(plan, failures + 1);
-    const template = CanalTemplate.of(text, record, plan, shape);
-    if (template === null) return;
-    const name = nameIn(text);
+    const message = messageOf(value);
+    const template = message && CanalTemplate.of(value, record, plan, shape);
+    if (message === null || template === null) return;
+    const name = nameIn(message);
     const templates = this.byName.get(name) ?? [];
     this.byName.set(name, templates);
     templates.unshift(template);
@@ -64,9 +77,21 @@ export class CanalTemplates {
   }
 }
 
-/** The text of the last `"table":"…"`; what it gives for another message only finds no template. */
-function nameIn(text: string): string {
-  const label = '"table":"';
-  const at = text.lastIndexOf(label);
-  return at < 0 ? '' : text.slice(at + label.length, text.indexOf('"', at + label.length));
+function messageOf(value: Buffer): Message | null {
+  for (const { bytes, operation } of ENDS) {
+    const end = value.length - bytes.length;
+    if (after(value, end, bytes) === value.length) return { value, operation, end, isAscii: isAscii(value) };
+  }
+  return null;
+}
+
+/** The text between the quotes in front of `,"ts":…`, as written: the table's name. What it gives for another message only finds no template. */
+function nameIn({ end, value }: Message): string {
+  let at = end;
+  while (isDigit(value[at - 1])) at -= 1;
+  const nameEnd = at - TS.length;
+  if (after(value, nameEnd, TS) !== at) return '';
+  at = nameEnd;
+  while (at > 0 && value[at - 1] !== QUOTE) at -= 1;
+  return value.toString('latin1', at, nameEnd);
 }

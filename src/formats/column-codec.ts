@@ -1,6 +1,8 @@
 import { escapeKeyPart } from './document-key.ts';
 import type { ColumnType } from './mysql-types.ts';
 import { decimalKey, decimalToken, floatKey, floatToken, integerToken } from './numeric.ts';
+import { copyDate, copyDateTime, copyDecimal, copyInteger, copyText, type PlainCopy } from './plain-copies.ts';
+import { base64Json, bytesOf, textOfBytes } from './shown-bytes.ts';
 import { dateJson, dateTimeJson, temporalKey, timeJson, timestampJson } from './temporal.ts';
 
 export interface CodecOptions {
@@ -17,6 +19,10 @@ export interface ColumnCodec {
   readonly type: ColumnType;
   /** A finished piece of JSON. */
   json(text: string): string | undefined;
+  /** Gives the same as `json`, and does it faster, for the values that it takes; null when there are none. */
+  readonly copy: PlainCopy | null;
+  /** True when the text of a value that `copy` takes is its own `keyPart`. */
+  readonly isKeyWhenCopied: boolean;
   /** A piece of a document id: escaped, never empty, the same for the same value and no other. */
   keyPart(text: string): string | undefined;
 }
@@ -68,6 +74,8 @@ export function columnCodec(type: ColumnType, options: CodecOptions): ColumnCode
   return {
     type,
     json: repair ? (text) => json(repair(text)) : json,
+    copy: repair ? null : copyOf(type, json, options),
+    isKeyWhenCopied: !repair && json === integerToken && key === integerToken,
     keyPart(text) {
       if (isLabelled && text === '0') return NO_LABEL;
       const canonical = key(repair ? repair(text) : text);
@@ -115,6 +123,21 @@ function jsonOf(type: ColumnType, options: CodecOptions): Convert {
     default:
       return JSON.stringify;
   }
+}
+
+function copyOf(type: ColumnType, json: Convert, { decimals }: CodecOptions): PlainCopy | null {
+  switch (json) {
+    case JSON.stringify:
+      return copyText;
+    case integerToken:
+      return copyInteger;
+    case dateJson:
+      return copyDate;
+    case dateTimeJson:
+      return copyDateTime;
+  }
+  const scale = type.base === 'decimal' ? scaleOf(type) : null;
+  return scale === null || scale === 0 ? null : copyDecimal(scale, decimals === 'string');
 }
 
 function keyOf(type: ColumnType): Convert {
@@ -204,30 +227,4 @@ function depthOf(text: string): number {
     else if (mark === ']' || mark === '}') depth -= 1;
   }
   return deepest;
-}
-
-/** Bytes that Canal shows as one character each. BINARY(n) lost its zero bytes at the end: they are put back. */
-function bytesOf(text: string, minLength: number): Buffer | undefined {
-  if (/[^\0-\xff]/.test(text)) return undefined;
-  const bytes = Buffer.from(text, 'latin1');
-  return bytes.length >= minLength ? bytes : Buffer.concat([bytes], minLength);
-}
-
-function base64Json(text: string, minLength: number): string | undefined {
-  const bytes = bytesOf(text, minLength);
-  return bytes && `"${bytes.toString('base64')}"`;
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** The text whose UTF-8 bytes these characters are, or the same text if they are none. */
-function textOfBytes(text: string): string {
-  if (!/[\x80-\xff]/.test(text)) return text;
-  const bytes = bytesOf(text, 0);
-  if (!bytes) return text;
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return text;
-  }
 }
