@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { DEFAULT_OPTIONS } from '../../../src/pipeline/stages.ts';
+import { remove, startElasticsearch, startMariadb, startRedis } from '../stack.ts';
+import { exceeding } from './bounds.ts';
+import { countFed, type Feeding, loadOf } from './fed-service.ts';
+import type { CountedServers, ServerCounts } from './server-counts.ts';
+
+/** Their counters are read, so nobody else may use them. */
+let servers: CountedServers;
+
+before(async () => {
+  const [redis, mariadb, elasticsearch] = await Promise.all([startRedis(), startMariadb(), startElasticsearch()]);
+  servers = { redis, mariadb, elasticsearch };
+});
+
+after(async () => {
+  if (servers !== undefined) await remove([servers.redis, servers.mariadb, servers.elasticsearch]);
+});
+
+type Bounds = Readonly<Partial<Record<keyof ServerCounts, number>>>;
+
+/** What 10,000 changes on one partition may cost. Slices are of 500 records, and bulk requests of 1000 documents. */
+const UNIQUE: Bounds = {
+  // A call for each of 20 slices, and 2 for what each of 10 bulk requests settled.
+  redisScripts: 40,
+  // Beside the calls, each key is compared and set, then compared and removed.
+  redisCommands: 40 + 4 * 10_000,
+  bulkRequests: 10,
+  indexWrites: 10_000,
+};
+
+/** The same when only 2411 keys are drawn: 3 bulk requests, whose keys leave Redis in 2 + 2 + 1 calls. */
+const ZIPF: Bounds = {
+  redisScripts: 20 + 5,
+  // A key is set once a slice at most, however often it comes in it.
+  redisCommands: 25 + 2 * 5000 + 2 * 2411,
+  bulkRequests: 3,
+  indexWrites: 2411,
+};
+
+/**
+ * 500 rows are inserts of 256, 128, 64, 32, 16 and 4, between BEGIN and COMMIT, for each of 20 slices; a monitor row for
+ * each of 10 bulk requests; and 28 statements at start and end, which do not grow with the changes. A shape is prepared
+ * once on each of at most 4 connections, beside some 20 statements of start and end.
+ */
+const STEADY_SQL: Bounds = { statements: 20 * 8 + 10 + 28, inserts: 20 * 6 + 10 + 6, prepares: 6 + 24 };
+
+/** What has waited goes 5000 rows at a time: 512 a statement and the rest in halves. */
+const BEHIND_SQL: Bounds = { statements: 8 + 14 + 14 + 10 + 28, inserts: 6 + 12 + 12 + 10 + 6, prepares: 9 + 24 };
+
+const count = (load: Parameters<typeof loadOf>, feeding: Feeding): Promise<ServerCounts> =>
+  countFed(servers, loadOf(...load), feeding);
+
+test('10,000 changes of distinct keys, slice by slice, cost no more calls and statements than their batches need', async () => {
+  const counts = await count(['unique', 1], { pace: 'steady' });
+  assert.deepEqual(exceeding(counts, { ...UNIQUE, ...STEADY_SQL }), [], JSON.stringify(counts));
+});
+
+test('10,000 changes of 2411 keys are indexed in 2411 writes, and leave Redis in as few calls', async () => {
+  const counts = await count(['zipf', 1], { pace: 'steady' });
+  assert.deepEqual(exceeding(counts, { ...ZIPF, ...STEADY_SQL }), [], JSON.stringify(counts));
+});
+
+test('what has waited for the journal is appended together', async () => {
+  const counts = await count(['unique', 1], { pace: 'behind' });
+  assert.deepEqual(exceeding(counts, { ...UNIQUE, ...BEHIND_SQL }), [], JSON.stringify(counts));
+});
+
+test('four partitions cost an append each where one would do, and no more bulk requests', async () => {
+  const counts = await count(['unique', 4], { pace: 'behind' });
+  // Each partition ends in a slice of its own, two of a single record. Groups of 5000 changes are four appends, and
+  // recovery and positions ask some questions of each partition.
+  const bounds = { ...UNIQUE, redisScripts: 40 + 2, redisCommands: 42 + 40_000, statements: 145, inserts: 80 };
+  assert.deepEqual(exceeding(counts, bounds), [], JSON.stringify(counts));
+});
+
+test('the bounds refuse small slices, small bulk requests and windows that close too early', async () => {
+  const small = await count(['unique', 1], { pace: 'steady', sliceRecords: 100 });
+  assert.deepEqual(exceeding(small, { ...UNIQUE, ...STEADY_SQL }), [
+    'redisScripts',
+    'redisCommands',
+    'statements',
+    'inserts',
+  ]);
+  const bulk = { documents: 400, bytes: 5 << 20 };
+  const some = await count(['unique', 1], { pace: 'steady', options: { batch: bulk } });
+  assert.ok(exceeding(some, UNIQUE).includes('bulkRequests'), JSON.stringify(some));
+  const window = { ...DEFAULT_OPTIONS.window, maxKeys: 500 };
+  const early = await count(['zipf', 1], { pace: 'steady', options: { window } });
+  assert.ok(exceeding(early, ZIPF).includes('indexWrites'), JSON.stringify(early));
+});

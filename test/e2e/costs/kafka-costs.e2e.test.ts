@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { asyncScheduler } from 'rxjs';
+import { TopicUnderTest } from '../../../bench/topic-under-test.ts';
+import { type KafkaSourceOptions, kafkaSource } from '../../../src/sources/kafka-source.ts';
+import { SourceReader } from '../../sources/source-reader.ts';
+import { eventually } from '../../support/eventually.ts';
+import { type Kafka, remove, startKafka } from '../stack.ts';
+import { exceeding } from './bounds.ts';
+import { loadOf } from './fed-service.ts';
+import { FETCH, OFFSET_COMMIT, RequestCounter } from './request-counter.ts';
+
+const load = loadOf('unique', 4);
+let counter: RequestCounter;
+let kafka: Kafka;
+let topic: TopicUnderTest;
+
+before(async () => {
+  counter = await RequestCounter.listen();
+  kafka = await startKafka({ advertised: [counter.port] });
+  const [host = '', port = ''] = kafka.via[0]?.split(':') ?? [];
+  counter.target = { host, port: Number(port) };
+  topic = await TopicUnderTest.fill(kafka.brokers, load);
+});
+
+after(async () => {
+  await counter?.close();
+  if (kafka !== undefined) await remove([kafka]);
+});
+
+/** Four partitions of 2.0 MB fit into one answer: 2 MiB each, 8 MiB together. The next fetch is under way when the last record is handed on. */
+const BOUNDS = { fetches: 2, commits: 1 };
+
+/** Reads the full topic as a group of its own, settles everything and commits once. */
+async function countReading(options: Partial<KafkaSourceOptions> = {}): Promise<{ fetches: number; commits: number }> {
+  const reader = new SourceReader({ bytes: 128 << 20, changes: 500_000 });
+  const groupId = topic.freshGroup();
+  const registry = { registration: async () => null, register: async () => undefined, positions: async () => [] };
+  const source = kafkaSource({
+    brokers: [`127.0.0.1:${counter.port}`],
+    groupId,
+    topics: [topic.name],
+    inFlight: reader.inFlight,
+    registry,
+    scheduler: asyncScheduler,
+    commitIntervalMs: 3_600_000,
+    onEvent: () => undefined,
+    ...options,
+  });
+  const before = { fetches: counter.of(FETCH), commits: counter.of(OFFSET_COMMIT) };
+  let fetches = Number.NaN;
+  try {
+    reader.read(source);
+    await eventually('every record is read', () => reader.count === load.summary.records, { everyMs: 1 });
+    fetches = counter.of(FETCH) - before.fetches;
+    await source.commit();
+    const commits = counter.of(OFFSET_COMMIT) - before.commits;
+    await topic.check(groupId);
+    return { fetches, commits };
+  } finally {
+    await source.close();
+  }
+}
+
+test('10,000 records are fetched in few requests, and positions of all partitions committed in one', async () => {
+  const counts = await countReading();
+  assert.deepEqual(exceeding(counts, BOUNDS), [], JSON.stringify(counts));
+});
+
+test('the bounds refuse a source that asks for little at a time', async () => {
+  const counts = await countReading({ maxBytesPerPartition: 128 << 10 });
+  assert.deepEqual(exceeding(counts, BOUNDS), ['fetches'], JSON.stringify(counts));
+});
