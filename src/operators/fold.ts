@@ -38,8 +38,9 @@ export class Fold {
 
   /** Takes up a batch as one unit and gives back the pipeline's own hold on its ticket. */
   add(batch: ChangeBatch): void {
+    let fold: TableFold | null = null;
     for (const change of batch.changes) {
-      const fold = this.folds.of(change.table, batch.topic, this.window);
+      if (fold?.table !== change.table) fold = this.folds.of(change.table, batch.topic, this.window);
       const entry = fold.get(change.key);
       if (entry === null) this.insert(fold, change, batch.ticket);
       else this.supersede(entry, change, batch.ticket);

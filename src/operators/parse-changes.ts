@@ -74,15 +74,20 @@ function lettersWritten(
 
 function tell(report: Report, batch: RecordBatch, parsed: ParsedBatch): void {
   const { topic, partition } = batch;
-  const operations = countBy(parsed.changes, (change) => change.operation);
+  let [inserts, updates, deletes] = [0, 0, 0];
+  for (const { operation } of parsed.changes) {
+    if (operation === 'UPDATE') updates += 1;
+    else if (operation === 'INSERT') inserts += 1;
+    else deletes += 1;
+  }
   report({
     type: 'parsed',
     topic,
     partition,
     records: batch.records.length,
-    inserts: operations.get('INSERT') ?? 0,
-    updates: operations.get('UPDATE') ?? 0,
-    deletes: operations.get('DELETE') ?? 0,
+    inserts,
+    updates,
+    deletes,
     rejected: parsed.rejected.length,
     skipped: parsed.skipped,
   });
