@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { describeMachine } from '../machine.ts';
 import type { Places } from '../scenario.ts';
 import { Servers } from '../servers.ts';
-import { type Goal, goalLine } from './goal.ts';
+import { type Goal, goalLine, isReached } from './goal.ts';
 
 /** One counted run, or why it has no figure. */
 export interface Attempt<Figure> {
@@ -68,7 +68,8 @@ async function onServers<Settings extends { readonly json: string | null }>(
     }
     if (settings.json !== null) {
       const whole = { configuration: { ...configuration, ...result.configuration }, settings };
-      const { attempts, goals } = result;
+      const { attempts } = result;
+      const goals = result.goals.map((goal) => ({ ...goal, isReached: isReached(goal) }));
       writeFileSync(settings.json, `${JSON.stringify({ ...whole, goals, attempts }, null, 2)}\n`);
     }
   } finally {

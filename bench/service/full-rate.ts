@@ -22,6 +22,7 @@ export async function measureFullRate({ places }: Ground, count: number): Promis
       );
     const half = await reached(count / 2);
     const end = await reached(count);
+    if (half.indexed === count) throw new Error(`${count} rows are too few to tell a rate: they came in one window`);
     await deployment.check({ to: count });
     await deployment.stop(sluice);
     return (end.indexed - half.indexed) / ((end.atMs - half.atMs) / 1000);
