@@ -21,7 +21,10 @@ export class EventNotes {
   }
 
   private hear(event: PipelineEvent): void {
-    if (event.type === 'window') this.add(`windows by ${event.cause}`, 1);
+    if (event.type === 'window') {
+      this.add(`windows by ${event.cause}`, 1);
+      this.add('folded keys', event.changes - event.superseded);
+    }
     if (event.type === 'bulk') {
       this.add('requests', 1);
       this.add('conflicts', event.conflicts);
