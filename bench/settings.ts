@@ -11,6 +11,10 @@ export interface BenchSettings {
   readonly warmUps: number;
   /** File for the result as JSON, or null. */
   readonly json: string | null;
+  /** File of the ratios to compare with, or null. */
+  readonly baseline: string | null;
+  /** File for the ratios of this result, or null. */
+  readonly writeBaseline: string | null;
 }
 
 export const USAGE = `Usage: npm run bench -- [options]
@@ -23,6 +27,8 @@ export const USAGE = `Usage: npm run bench -- [options]
                    -10-tables: keys dealt out to ten tables, -wide: rows of ten times the columns, a tenth of them
   --only LIST      ${SCENARIOS.join(', ')} (all)
   --json FILE      write the result there as well
+  --baseline FILE  say which ratios moved against that file by more than noise: bench/baseline.json
+  --write-baseline FILE  write the ratios of this result there
   --help`;
 
 const ZIPF_KEYS = 20_000;
@@ -52,6 +58,8 @@ export function readSettings(args: readonly string[]): BenchSettings | null {
       loads: { type: 'string', default: 'unique,zipf' },
       only: { type: 'string', default: SCENARIOS.join() },
       json: { type: 'string' },
+      baseline: { type: 'string' },
+      'write-baseline': { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -65,6 +73,8 @@ export function readSettings(args: readonly string[]): BenchSettings | null {
     repeats: whole('--repeats', values.repeats, 1),
     warmUps: whole('--warm-ups', values['warm-ups'], 0),
     json: values.json ?? null,
+    baseline: values.baseline ?? null,
+    writeBaseline: values['write-baseline'] ?? null,
   };
 }
 
