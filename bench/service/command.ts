@@ -68,9 +68,9 @@ async function onServers<Settings extends { readonly json: string | null }>(
     }
     if (settings.json !== null) {
       const whole = { configuration: { ...configuration, ...result.configuration }, settings };
-      const { attempts } = result;
-      const goals = result.goals.map((goal) => ({ ...goal, isReached: isReached(goal) }));
-      writeFileSync(settings.json, `${JSON.stringify({ ...whole, goals, attempts }, null, 2)}\n`);
+      const { attempts, table } = result;
+      const goals = result.goals.map((goal) => ({ ...goal, reached: isReached(goal) }));
+      writeFileSync(settings.json, `${JSON.stringify({ ...whole, table, goals, attempts }, null, 2)}\n`);
     }
   } finally {
     await servers.stop();
@@ -92,6 +92,11 @@ export async function attempt<Figure>(
     console.log(`round ${round}  ${name.padEnd(16)} WRONG ${failure}`);
     return { name, round, figure: null, failure };
   }
+}
+
+/** How many runs of a name ended wrong. */
+export function wrongRunsOf(attempts: readonly Attempt<unknown>[], name: string): number {
+  return attempts.filter((one) => one.name === name && one.figure === null).length;
 }
 
 /** The figures of the right runs of a name. */

@@ -9,10 +9,14 @@ export interface Goal {
   readonly is: 'at least' | 'at most';
   /** Null: no run was right. */
   readonly measured: number | null;
+  /** Runs that were to show it and ended wrong. */
+  readonly wrongRuns: number;
 }
 
-export function isReached({ bound, is, measured }: Goal): boolean | null {
+/** Null when it was not measured. False also when a run ended wrong: a service that errs reaches nothing. */
+export function isReached({ bound, is, measured, wrongRuns }: Goal): boolean | null {
   if (measured === null) return null;
+  if (wrongRuns > 0) return false;
   return is === 'at least' ? measured >= bound : measured <= bound;
 }
 
