@@ -86,8 +86,9 @@ function sumOf({ parts }: Bar): number {
 }
 
 function legend(series: readonly string[]): string[] {
+  const step = Math.min(120, Math.floor((WIDTH - LEFT) / series.length));
   return series.map((name, index) => {
-    const x = LEFT + index * 120;
+    const x = LEFT + index * step;
     const box = `<rect class="${colourOf(series, name)}" x="${x}" y="${HEAD}" width="12" height="12"/>`;
     return `${box}<text x="${x + 18}" y="${HEAD + 11}">${escaped(name)}</text>`;
   });

@@ -25,7 +25,7 @@ export function plotsOf({ name, figures }: Result): readonly Plot[] {
     [
       'cpu',
       {
-        title: 'CPU a row, by process (medians)',
+        title: 'CPU a row, medians: own process + servers',
         unit: 'µs/row',
         series: [OWN, ...SERVERS, ...others.toSorted()],
         groups: byLoad(figures, cpuBar),
