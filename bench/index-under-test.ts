@@ -1,8 +1,8 @@
 import { type Table, versionOf } from '../src/pipeline/change.ts';
 import { ElasticsearchIndices } from '../src/sinks/elasticsearch-indices.ts';
 import { ElasticsearchRequests } from '../src/sinks/elasticsearch-requests.ts';
-import type { LastChange, LoadSummary } from './load.ts';
-import { tableOfKey, widened, wideRow } from './order-row.ts';
+import type { LoadSummary } from './load.ts';
+import { MYSQL_TYPE, tableOfKey, widened, wideRow } from './order-row.ts';
 
 /** Documents of one page of a search: the most that Elasticsearch gives. */
 const PAGE = 10_000;
@@ -47,19 +47,23 @@ export class IndexUnderTest {
     return stats._all.primaries.indexing.index_total;
   }
 
-  /** Rejects unless a search sees exactly the load's last row of each key of this table, under the version of its place in the log. */
-  async check(load: LoadSummary): Promise<void> {
+  /**
+   * Rejects unless a search sees exactly the load's last row of each key of this table, under the version of its place in
+   * the log; `rows`: under any version, from a system that sends none, but with every column.
+   */
+  async check(load: LoadSummary, what: 'versions' | 'rows' = 'versions'): Promise<void> {
     const { tables, width = 1 } = load.shape;
     const unseen = new Map([...load.last].filter(([key]) => tableOfKey(key, tables) === this.table.name));
     await this.ask('POST', '/_refresh');
     const { count } = (await this.ask('GET', '/_count')) as { count: number };
     if (count !== unseen.size) throw new Error(`${this.table.index} holds ${count} documents, not ${unseen.size}`);
-    const columns = Object.keys(widened(COMPARED, width));
+    const columns = Object.keys(widened<unknown>(what === 'rows' ? MYSQL_TYPE : COMPARED, width));
     for await (const hit of this.hits(columns)) {
       const key = Number(hit._id);
       const last = unseen.get(key);
       if (last === undefined) throw new Error(`document ${hit._id} should not be there`);
-      compare(hit, wideRow(key, last.number, width), columns, last);
+      const version = what === 'rows' ? null : versionOf(0, last.offset);
+      compare(hit, wideRow(key, last.number, width), columns, version);
       unseen.delete(key);
     }
     if (unseen.size > 0) throw new Error(`${unseen.size} documents are missing`);
@@ -100,12 +104,15 @@ interface Hit {
 
 type Row = Readonly<Record<string, string>>;
 
-function compare({ _id, _version, _source }: Hit, row: Row, columns: readonly string[], { offset }: LastChange): void {
+/** `version`: null where any will do. */
+function compare({ _id, _version, _source }: Hit, row: Row, columns: readonly string[], version: number | null): void {
   // A decimal may come as a number, without its last zero.
   const differs = columns.find((name) =>
     name.startsWith('amount') ? Number(_source[name]) !== Number(row[name]) : String(_source[name]) !== row[name],
   );
-  if (_version === versionOf(0, offset) && differs === undefined) return;
-  const what = differs === undefined ? '' : ` and differs in ${differs}`;
-  throw new Error(`document ${_id} is at version ${_version}, not ${versionOf(0, offset)}${what}`);
+  const found = [
+    ...(version === null || version === _version ? [] : [`is at version ${_version}, not ${version}`]),
+    ...(differs === undefined ? [] : [`differs in ${differs}`]),
+  ];
+  if (found.length > 0) throw new Error(`document ${_id} ${found.join(' and ')}`);
 }

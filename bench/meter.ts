@@ -18,6 +18,8 @@ export interface Cost {
 interface Reading {
   readonly ms: number;
   readonly ownUs: number;
+  /** CPU of this process while it measures another one. */
+  readonly watchUs: number;
   readonly machineUs: number;
   readonly serverUs: Readonly<Record<string, number>>;
 }
@@ -54,7 +56,7 @@ export class Meter {
     );
     const ms = to.ms - from.ms;
     const ownCpuUs = to.ownUs - from.ownUs;
-    const ours = Object.values(serverCpuUs).reduce((sum, us) => sum + us, ownCpuUs);
+    const ours = Object.values(serverCpuUs).reduce((sum, us) => sum + us, ownCpuUs + to.watchUs - from.watchUs);
     const otherCores = Math.max(0, (to.machineUs - from.machineUs - ours) / (ms * 1000));
     this.cost = { ms, ownCpuUs, peakResidentBytes: peakResidentBytes(this.pid), serverCpuUs, otherCores };
   }
@@ -65,9 +67,11 @@ export class Meter {
   }
 
   private read(): Reading {
-    const ownUs = this.pid === process.pid ? ownCpuUs() : cpuOfUs(this.pid);
+    const isOwn = this.pid === process.pid;
+    const ownUs = isOwn ? ownCpuUs() : cpuOfUs(this.pid);
+    const watchUs = isOwn ? 0 : ownCpuUs();
     const serverUs = Object.fromEntries(Object.entries(this.servers).map(([name, pid]) => [name, cpuOfUs(pid)]));
-    return { ms: performance.now(), ownUs, machineUs: machineCpuUs(), serverUs };
+    return { ms: performance.now(), ownUs, watchUs, machineUs: machineCpuUs(), serverUs };
   }
 }
 

@@ -21,7 +21,7 @@ async function bench(settings: BenchSettings): Promise<void> {
     const configuration = { ...describeMachine(), ...(await servers.describe()), ...describeSettings(settings) };
     for (const [name, value] of Object.entries(configuration)) console.log(`${name.padEnd(14)} ${value}`);
     for (const name of settings.scenarios) scenarios.push(await RemoteScenario.open(name, settings.loads, servers));
-    const runs = await runRounds(settings, scenarios);
+    const runs = await runRounds(settings, scenarios, servers);
     const figures = settings.loads.flatMap(({ name: load }) =>
       settings.scenarios.flatMap((scenario) => figuresOf(runs, scenario, load) ?? []),
     );
@@ -33,16 +33,22 @@ async function bench(settings: BenchSettings): Promise<void> {
       writeFileSync(settings.json, `${JSON.stringify({ configuration, settings, figures, goals, runs }, null, 2)}\n`);
     }
   } finally {
+    servers.focus([...names]);
     for (const scenario of scenarios) await scenario.close();
     await servers.stop();
   }
 }
 
-async function runRounds(settings: BenchSettings, scenarios: readonly RemoteScenario[]): Promise<readonly Run[]> {
+async function runRounds(
+  settings: BenchSettings,
+  scenarios: readonly RemoteScenario[],
+  servers: Servers,
+): Promise<readonly Run[]> {
   const runs: Run[] = [];
   for (let round = 1 - settings.warmUps; round <= settings.repeats; round += 1) {
     for (const { name: load } of settings.loads) {
       for (const scenario of scenarios) {
+        servers.focus(SERVERS_OF[scenario.name]);
         const run = await runOnce(scenario, load, round);
         console.log(lineOf(run));
         if (round > 0) runs.push(run);

@@ -7,6 +7,8 @@ import { kafkaLimit } from './kafka-limit.ts';
 import { limit } from './limit.ts';
 import { type LoadShape, type LoadSummary, makeLoad } from './load.ts';
 import { type Cost, Meter } from './meter.ts';
+import { bento } from './peers/bento.ts';
+import { flink } from './peers/flink.ts';
 import type { Places, RunNotes, Scenario, ScenarioName } from './scenario.ts';
 import { storesLimit } from './stores-limit.ts';
 
@@ -44,6 +46,8 @@ const FACTORIES: Readonly<Record<ScenarioName, (places: Required<Places>) => Sce
   buffered,
   'end-to-end-lean': endToEndLean,
   'end-to-end': endToEnd,
+  bento,
+  flink,
 };
 
 /**

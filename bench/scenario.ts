@@ -8,6 +8,9 @@ export interface Places {
   readonly elasticsearch?: { readonly url: string };
   readonly redis?: { readonly url: string };
   readonly mariadb?: { readonly url: string; readonly spec: ServerSpec };
+  /** Peers write to servers of their own: each needs what the other cannot use. */
+  readonly bentoElasticsearch?: { readonly url: string };
+  readonly flinkElasticsearch?: { readonly url: string };
 }
 
 export type ServerName = keyof Places;
@@ -44,8 +47,13 @@ export const SCENARIOS = [
   'buffered',
   'end-to-end-lean',
   'end-to-end',
+  'bento',
+  'flink',
 ] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
+
+/** Other systems that do the work: measured only when they are asked for, since they have to be installed. */
+export const PEERS: readonly ScenarioName[] = ['bento', 'flink'];
 
 /** The bare bulk client at each of its settings: which is best is seen in each round. */
 export const LIMITS: readonly ScenarioName[] = ['limit', 'limit-2x2000', 'limit-4x1000'];
@@ -71,4 +79,6 @@ export const SERVERS_OF: Readonly<Record<ScenarioName, readonly ServerName[]>> =
   buffered: ['redis', 'mariadb'],
   'end-to-end-lean': ['kafka', 'mariadb', 'elasticsearch'],
   'end-to-end': ['kafka', 'redis', 'mariadb', 'elasticsearch'],
+  bento: ['kafka', 'bentoElasticsearch'],
+  flink: ['kafka', 'flinkElasticsearch'],
 };

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import {
+  type Elasticsearch,
   executeSql,
   remove,
   type Server,
@@ -7,7 +9,12 @@ import {
   startMariadb,
   startRedis,
 } from '../test/e2e/stack.ts';
+import { bentoElasticsearchHome, flinkElasticsearchHome, peerVersions } from './peers/homes.mjs';
 import type { Places, ServerName } from './scenario.ts';
+
+const ELASTICSEARCHES = ['elasticsearch', 'bentoElasticsearch', 'flinkElasticsearch'] as const;
+
+const PEER_TIME = 'measured until a search sees all, which takes up to 1 s of refresh longer than to settle';
 
 /** The bench's own servers: nobody else's load is on them, and they end with this process. */
 export class Servers {
@@ -21,20 +28,34 @@ export class Servers {
 
   /** Starts what is named, tuned for speed as far as the stack knows how and durable as it comes. */
   static async start(names: ReadonlySet<ServerName>): Promise<Servers> {
-    const [kafka, elasticsearch, redis, mariadb] = await Promise.all([
+    for (const [name, home] of [
+      ['bentoElasticsearch', bentoElasticsearchHome],
+      ['flinkElasticsearch', flinkElasticsearchHome],
+    ] as const) {
+      if (names.has(name) && !existsSync(home))
+        throw new Error('The peers are not installed; run node bench/peers/install.mjs');
+    }
+    const elasticsearchAt = (name: ServerName, home?: string): Promise<Elasticsearch> | undefined =>
+      names.has(name) ? startElasticsearch({ name, optimize: true, heapMb: 1024, ...(home && { home }) }) : undefined;
+    const [kafka, elasticsearch, redis, mariadb, bentoElasticsearch, flinkElasticsearch] = await Promise.all([
       names.has('kafka') ? startKafka({ optimize: true }) : undefined,
-      names.has('elasticsearch') ? startElasticsearch({ optimize: true, heapMb: 1024 }) : undefined,
+      elasticsearchAt('elasticsearch'),
       names.has('redis') ? startRedis({ appendonly: false }) : undefined,
       names.has('mariadb') ? startMariadb() : undefined,
+      elasticsearchAt('bentoElasticsearch', bentoElasticsearchHome),
+      elasticsearchAt('flinkElasticsearch', flinkElasticsearchHome),
     ]);
     const places: Places = {
       ...(kafka && { kafka: { brokers: kafka.brokers } }),
       ...(elasticsearch && { elasticsearch: { url: elasticsearch.url } }),
       ...(redis && { redis: { url: redis.url } }),
       ...(mariadb && { mariadb: { url: mariadb.url, spec: mariadb.spec } }),
+      ...(bentoElasticsearch && { bentoElasticsearch: { url: bentoElasticsearch.url } }),
+      ...(flinkElasticsearch && { flinkElasticsearch: { url: flinkElasticsearch.url } }),
     };
     const started = new Map<string, Server>();
-    for (const server of [kafka, elasticsearch, redis, mariadb]) if (server) started.set(server.name, server);
+    for (const server of [kafka, elasticsearch, redis, mariadb, bentoElasticsearch, flinkElasticsearch])
+      if (server) started.set(server.name, server);
     return new Servers(places, started);
   }
 
@@ -45,12 +66,15 @@ export class Servers {
 
   /** Name and version of each server, and the settings that decide what its answers are worth. */
   async describe(): Promise<Readonly<Record<string, string>>> {
-    const { elasticsearch, mariadb } = this.places;
+    const { mariadb } = this.places;
     const described: Record<string, string> = {};
     const kafka = this.servers.get('kafka');
     if (kafka) described.kafka = `${kafkaVersion(kafka)}, one broker, heap 512 MiB, acks -1`;
-    if (elasticsearch) {
-      described.elasticsearch = `${await elasticsearchVersion(elasticsearch.url)}, one node, heap 1 GiB, 1 shard, 0 replicas, translog durability request`;
+    for (const name of ELASTICSEARCHES) {
+      const url = this.places[name]?.url;
+      if (url === undefined) continue;
+      described[name] =
+        `${await elasticsearchVersion(url)}, one node, heap 1 GiB, 1 shard, 0 replicas, translog durability request`;
     }
     if (this.servers.has('redis')) described.redis = 'append-only file off';
     if (mariadb) {
@@ -58,7 +82,22 @@ export class Servers {
       const [version, flush, pool] = (await executeSql(mariadb.spec, sql)).trim().split('\n').at(-1)?.split('\t') ?? [];
       described.mariadb = `${version}, innodb_flush_log_at_trx_commit ${flush}, buffer pool ${pool} MiB, no binary log`;
     }
+    if (this.servers.has('bentoElasticsearch')) described.bento = `${peerVersions.bento}, ${PEER_TIME}`;
+    if (this.servers.has('flinkElasticsearch')) described.flink = `${peerVersions.flink}, ${PEER_TIME}`;
     return described;
+  }
+
+  /**
+   * With peers: stops the clocks of the Elasticsearch servers that are not named, since what they still merge and collect
+   * would disturb a run that is not theirs. All run on when all are named.
+   */
+  focus(names: readonly ServerName[]): void {
+    const found = ELASTICSEARCHES.filter((name) => this.servers.has(name));
+    if (found.length < 2) return;
+    for (const name of found) {
+      if (names.includes(name)) this.servers.get(name)?.resume();
+      else this.servers.get(name)?.pause();
+    }
   }
 
   async stop(): Promise<void> {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { LoadShape } from './load.ts';
-import { SCENARIOS, type ScenarioName } from './scenario.ts';
+import { PEERS, SCENARIOS, type ScenarioName } from './scenario.ts';
 
 export interface BenchSettings {
   readonly loads: readonly LoadShape[];
@@ -25,7 +25,8 @@ export const USAGE = `Usage: npm run bench -- [options]
   --loads LIST     unique, zipf: one row a record (unique,zipf); and of both, to see growth,
                    -20: 20 rows a record, -10x-keys: ten times the keys (of unique: and the rows),
                    -10-tables: keys dealt out to ten tables, -wide: rows of ten times the columns, a tenth of them
-  --only LIST      ${SCENARIOS.join(', ')} (all)
+  --only LIST      ${SCENARIOS.join(', ')} (all but ${PEERS.join(' and ')})
+                   ${PEERS.join(', ')}: peers, for loads of one table and nine columns; node bench/peers/install.mjs installs them
   --json FILE      write the result there as well
   --baseline FILE  say which ratios moved against that file by more than noise: bench/baseline.json
   --write-baseline FILE  write the ratios of this result there
@@ -56,7 +57,7 @@ export function readSettings(args: readonly string[]): BenchSettings | null {
       repeats: { type: 'string', default: '3' },
       'warm-ups': { type: 'string', default: '1' },
       loads: { type: 'string', default: 'unique,zipf' },
-      only: { type: 'string', default: SCENARIOS.join() },
+      only: { type: 'string', default: SCENARIOS.filter((name) => !PEERS.includes(name)).join() },
       json: { type: 'string' },
       baseline: { type: 'string' },
       'write-baseline': { type: 'string' },
