@@ -2,9 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { LoadShape } from './load.ts';
-import { AS_SERVICE, type Places, type ScenarioName } from './scenario.ts';
+import type { Places, ScenarioName } from './scenario.ts';
 import type { Order, Reply, Sample } from './scenario-process.ts';
-import { serviceFlags } from './service-flags.ts';
 
 /** A scenario in its own process. One order at a time. */
 export class RemoteScenario {
@@ -22,8 +21,7 @@ export class RemoteScenario {
     loads: readonly LoadShape[],
     { places, pids }: { readonly places: Places; readonly pids: Readonly<Record<string, number>> },
   ): Promise<RemoteScenario> {
-    const execArgv = ['--expose-gc', ...(AS_SERVICE.has(name) ? serviceFlags() : [])];
-    const child = fork(join(import.meta.dirname, 'scenario-process.ts'), [], { execArgv });
+    const child = fork(join(import.meta.dirname, 'scenario-process.ts'), [], { execArgv: ['--expose-gc'] });
     const remote = new RemoteScenario(name, child);
     await remote.give({ order: 'open', scenario: name, loads, places, pids });
     return remote;
