@@ -1,5 +1,5 @@
 import { type Run, spreadOf } from './figures.ts';
-import { LIMITS, type ScenarioName } from './scenario.ts';
+import { LIMITS, PEERS, type ScenarioName } from './scenario.ts';
 import type { Sample } from './scenario-process.ts';
 import { markdownTable } from './table.ts';
 
@@ -17,8 +17,6 @@ export interface GoalResult {
   readonly rounds: number;
 }
 
-/** What is set up beside us, where it is installed. */
-const PEERS: readonly string[] = ['bento', 'flink'];
 const MIB = 2 ** 20;
 
 type Figure = (sample: Sample) => number;

@@ -58,14 +58,6 @@ export const PEERS: readonly ScenarioName[] = ['bento', 'flink'];
 /** The bare bulk client at each of its settings: which is best is seen in each round. */
 export const LIMITS: readonly ScenarioName[] = ['limit', 'limit-2x2000', 'limit-4x1000'];
 
-/** Scenarios that run under the service's own flags of Node, so that their memory is the service's. */
-export const AS_SERVICE: ReadonlySet<ScenarioName> = new Set([
-  'kafka-limit',
-  'kafka-fold',
-  'end-to-end-lean',
-  'end-to-end',
-]);
-
 /** Servers that each scenario needs. */
 export const SERVERS_OF: Readonly<Record<ScenarioName, readonly ServerName[]>> = {
   limit: ['elasticsearch'],
