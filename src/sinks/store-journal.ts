@@ -123,7 +123,7 @@ async function append(
   } catch (error) {
     if (!database.isRowFault(error)) throw error;
     if (to - from === 1) return [part.offsets[from] as number];
-    const middle = (from + to) / 2; // spans are powers of two
+    const middle = from + 2 ** Math.floor(Math.log2(to - from - 1)); // a shape that is prepared anyway
     const left = await append(database, session, { part, span: { from, to: middle } });
     return [...left, ...(await append(database, session, { part, span: { from: middle, to } }))];
   }

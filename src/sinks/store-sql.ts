@@ -45,7 +45,7 @@ export const mysqlDialect: Dialect = {
     return `ON DUPLICATE KEY UPDATE ${assignments.length > 0 ? assignments.join(', ') : `${first} = ${first}`}`;
   },
   least: (a, b) => `LEAST(${a}, ${b})`,
-  maxRows: 512,
+  maxRows: 500, // a slice of records is as long, so one of one row each takes one statement
 };
 
 export const sqliteDialect: Dialect = {
@@ -96,8 +96,8 @@ export interface RowSpan {
 }
 
 /**
- * Cuts rows 0 to `count` into spans of 512, 256 … 1 rows (few shapes, so few prepared statements), each at most
- * `maxBytes` by `sizes` unless it is one row.
+ * Cuts rows 0 to `count` into spans of `maxRows` and, for what is left, of 256, 128 … 1 rows (few shapes, so few prepared
+ * statements), each at most `maxBytes` by `sizes` unless it is one row.
  */
 export function spansOf(count: number, maxRows: number, maxBytes: number, sizes?: readonly number[]): RowSpan[] {
   const spans: RowSpan[] = [];
@@ -111,7 +111,7 @@ export function spansOf(count: number, maxRows: number, maxBytes: number, sizes?
         if (bytes > maxBytes) fitting = Math.max(1, row - from);
       }
     }
-    const rows = 2 ** Math.floor(Math.log2(fitting));
+    const rows = fitting === maxRows ? maxRows : 2 ** Math.floor(Math.log2(fitting));
     spans.push({ from, to: from + rows });
     from += rows;
   }
