@@ -60,6 +60,11 @@ export class FreshDeployment {
     return deployment;
   }
 
+  /** Makes the index beforehand, for a service that has been here before. */
+  makeIndex(): Promise<void> {
+    return this.index.empty();
+  }
+
   get groupId(): string {
     return this.topic.name;
   }

@@ -52,6 +52,7 @@ export async function measureRecovery(ground: Ground, options: RecoveryOptions):
     await deployment.topic.send(parked);
     await deployment.topic.skip(deployment.groupId);
     await park(deployment, parked);
+    await deployment.makeIndex(); // it was away, not missing
     const selectMs = await selectParked(deployment, parked);
     const recovered = await recover(deployment, pids, options);
     const bulkMeter = new Meter(pids);

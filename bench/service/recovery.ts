@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { spreadOf } from '../figures.ts';
 import { limit } from '../limit.ts';
 import { type Load, makeLoad } from '../load.ts';
+import { Meter } from '../meter.ts';
 import { whole as count } from '../settings.ts';
 import { markdownTable, whole } from '../table.ts';
 import { type Attempt, attempt, figuresOf, type Ground, type Result, runCommand, wrongRunsOf } from './command.ts';
@@ -67,6 +68,8 @@ async function measure({ keys, liveRate, repeats, windowMs }: RecoverySettings, 
   await client.open(parkedLoad);
   const attempts: Attempt<Recovery>[] = [];
   try {
+    console.log('warm-up  the bare bulk client alone: a new server takes twice the time');
+    await client.run(parkedLoad.summary, new Meter(ground.pids));
     for (let round = 1; round <= repeats; round += 1) {
       const options = { load, rows, keys, liveRate, windowMs, bulk: { client, load: parkedLoad } };
       attempts.push(await attempt(NAME, round, { run: () => measureRecovery(ground, options), say: lineOf }));
