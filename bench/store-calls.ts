@@ -111,10 +111,11 @@ async function statementsOf(changes: readonly Change[], partition = 0): Promise<
   return statements;
 }
 
-/** The adapter's insert by its number of rows. */
+/** The adapter's insert by its number of rows, for each number that it sends at once. */
 async function insertTexts(changes: readonly Change[]): Promise<ReadonlyMap<number, string>> {
   const texts = new Map<number, string>();
-  for (let rows = 1; rows <= changes.length; rows *= 2) {
+  for (let rows = 1; rows <= changes.length; rows += 1) {
+    if (spansOf(rows, mysqlDialect.maxRows, STATEMENT_BYTES).length > 1) continue;
     const [statement] = await statementsOf(changes.slice(0, rows));
     if (statement !== undefined) texts.set(rows, statement.sql);
   }
@@ -144,8 +145,9 @@ function appendOf(slices: readonly Slice[], texts: ReadonlyMap<number, string>):
   const values = slices.flatMap((slice) => slice.values);
   const sizes = slices.flatMap((slice) => slice.sizes);
   const width = values.length / sizes.length;
-  return spansOf(sizes.length, mysqlDialect.maxRows, STATEMENT_BYTES, sizes).map(({ from, to }) => ({
-    sql: texts.get(to - from) as string,
-    values: values.slice(from * width, to * width),
-  }));
+  return spansOf(sizes.length, mysqlDialect.maxRows, STATEMENT_BYTES, sizes).map(({ from, to }) => {
+    const sql = texts.get(to - from);
+    if (sql === undefined) throw new Error(`the adapter has no insert of ${to - from} rows`);
+    return { sql, values: values.slice(from * width, to * width) };
+  });
 }
