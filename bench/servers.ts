@@ -37,14 +37,15 @@ export class Servers {
     }
     const elasticsearchAt = (name: ServerName, home?: string): Promise<Elasticsearch> | undefined =>
       names.has(name) ? startElasticsearch({ name, optimize: true, heapMb: 1024, ...(home && { home }) }) : undefined;
-    const [kafka, elasticsearch, redis, mariadb, bentoElasticsearch, flinkElasticsearch] = await Promise.all([
+    const [kafka, elasticsearch, redis, mariadb] = await Promise.all([
       names.has('kafka') ? startKafka({ optimize: true }) : undefined,
       elasticsearchAt('elasticsearch'),
       names.has('redis') ? startRedis({ appendonly: false }) : undefined,
       names.has('mariadb') ? startMariadb() : undefined,
-      elasticsearchAt('bentoElasticsearch', bentoElasticsearchHome),
-      elasticsearchAt('flinkElasticsearch', flinkElasticsearchHome),
     ]);
+    // One after the other: three that start at once take longer than each may.
+    const bentoElasticsearch = await elasticsearchAt('bentoElasticsearch', bentoElasticsearchHome);
+    const flinkElasticsearch = await elasticsearchAt('flinkElasticsearch', flinkElasticsearchHome);
     const places: Places = {
       ...(kafka && { kafka: { brokers: kafka.brokers } }),
       ...(elasticsearch && { elasticsearch: { url: elasticsearch.url } }),
