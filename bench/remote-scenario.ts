@@ -23,7 +23,12 @@ export class RemoteScenario {
   ): Promise<RemoteScenario> {
     const child = fork(join(import.meta.dirname, 'scenario-process.ts'), [], { execArgv: ['--expose-gc'] });
     const remote = new RemoteScenario(name, child);
-    await remote.give({ order: 'open', scenario: name, loads, places, pids });
+    try {
+      await remote.give({ order: 'open', scenario: name, loads, places, pids });
+    } catch (error) {
+      await remote.close(); // or it would keep this process alive
+      throw error;
+    }
     return remote;
   }
 
@@ -35,7 +40,7 @@ export class RemoteScenario {
   }
 
   async close(): Promise<void> {
-    if (this.child.exitCode !== null) return;
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     await this.give({ order: 'close' }).catch(() => undefined);
     this.child.disconnect();
     await once(this.child, 'exit');
