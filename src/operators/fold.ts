@@ -169,7 +169,8 @@ export class Fold {
   private takeFrom(fold: TableFold, limit: TakeLimit): { entries: Entry[]; bytes: number } {
     const entries: Entry[] = [];
     let bytes = 0;
-    fold.takeWhile((entry) => {
+    const isHalfFull = (): boolean => 2 * entries.length + 1 >= limit.documents || 2 * bytes >= limit.bytes;
+    const accept = (entry: Entry): boolean => {
       const size = sizeOf(entry.change);
       if (entries.length >= limit.documents || (entries.length > 0 && bytes + size > limit.bytes)) return false;
       this.keys -= 1;
@@ -179,7 +180,8 @@ export class Fold {
         bytes += size;
       }
       return true;
-    });
+    };
+    fold.takeWhile(accept, isHalfFull);
     return { entries, bytes };
   }
 
@@ -187,8 +189,7 @@ export class Fold {
     ticket.hold();
     if (fold.size === 0 && fold.batchesOut === 0 && !fold.isFailing) fold.lastProgress = this.window;
     const entry = entryOf(change, ticket, this.window);
-    if (ticket.log === null)
-      fold.giveBack(entry); // a recovered key has waited long enough
+    if (ticket.log === null) fold.recover(entry);
     else fold.push(entry);
     this.keys += 1;
     this.account(sizeOf(change));

@@ -33,7 +33,7 @@ export class TableFolds {
   }
 }
 
-/** Unsettled keys of one index: due keys first (returned ones, then closed windows), then the open window. */
+/** Unsettled keys of one index: those that are due (returned, recovered, of closed windows), and those of the open window. */
 export class TableFold {
   readonly table: Table;
   readonly topic: string;
@@ -41,6 +41,7 @@ export class TableFold {
   private cursor = 0;
   private dueEnd = 0;
   private returned: Cell[] = [];
+  private recovered: Cell[] = [];
   private byKey = new Map<string, Cell>();
   private live = 0;
   /** No batch is taken before this time (ms): the index takes nothing now. */
@@ -65,7 +66,7 @@ export class TableFold {
   }
 
   get hasDue(): boolean {
-    return this.returned.length > 0 || this.cursor < this.dueEnd;
+    return this.returned.length > 0 || this.recovered.length > 0 || this.cursor < this.dueEnd;
   }
 
   get(key: string): Entry | null {
@@ -80,6 +81,11 @@ export class TableFold {
     this.returned.push(this.keep(entry));
   }
 
+  /** Of the store: due at once, as it has waited long enough. */
+  recover(entry: Entry): void {
+    this.recovered.push(this.keep(entry));
+  }
+
   /** A shorter hold does not end a longer one. */
   hold(untilMs: number): void {
     this.heldUntilMs = Math.max(this.heldUntilMs, untilMs);
@@ -90,15 +96,30 @@ export class TableFold {
     this.dueEnd = this.entries.length;
   }
 
-  /** Takes out due entries, oldest first, until `accept` says no. */
-  takeWhile(accept: (entry: Entry) => boolean): void {
-    let index = 0;
-    while (index < this.returned.length && this.offer(this.returned[index] as Cell, accept)) index += 1;
-    const isFull = index < this.returned.length;
-    this.returned.splice(0, index);
-    if (!isFull)
-      while (this.cursor < this.dueEnd && this.offer(this.entries[this.cursor] as Cell, accept)) this.cursor += 1;
+  /**
+   * Takes out due entries until `accept` says no: returned ones, recovered ones, those of closed windows. While these wait,
+   * recovered ones are left alone once `isHalfFull`, or live changes would wait for the last page that the store has.
+   */
+  takeWhile(accept: (entry: Entry) => boolean, isHalfFull: () => boolean = () => false): void {
+    if (this.takeFrom(this.returned, accept)) {
+      this.takeFrom(this.recovered, (entry) => !isHalfFull() && accept(entry));
+      if (this.takeClosed(accept)) this.takeFrom(this.recovered, accept);
+    }
     this.tidy();
+  }
+
+  /** True when none is left. */
+  private takeFrom(cells: Cell[], accept: (entry: Entry) => boolean): boolean {
+    let index = 0;
+    while (index < cells.length && this.offer(cells[index] as Cell, accept)) index += 1;
+    cells.splice(0, index);
+    return cells.length === 0;
+  }
+
+  /** True when none is left. */
+  private takeClosed(accept: (entry: Entry) => boolean): boolean {
+    while (this.cursor < this.dueEnd && this.offer(this.entries[this.cursor] as Cell, accept)) this.cursor += 1;
+    return this.cursor === this.dueEnd;
   }
 
   /** Takes out every entry that `matches`, due or not. */
@@ -112,9 +133,11 @@ export class TableFold {
       }
     };
     findIn(this.returned);
+    findIn(this.recovered);
     findIn(this.entries);
     this.live -= found.length;
     this.returned = this.returned.filter(isLive);
+    this.recovered = this.recovered.filter(isLive);
     while (this.cursor < this.entries.length && this.entries[this.cursor]?.entry === null) this.cursor += 1;
     this.dueEnd = Math.max(this.dueEnd, this.cursor);
     this.tidy();
@@ -146,7 +169,7 @@ export class TableFold {
     this.cursor = 0;
     this.dueEnd = due.length;
     this.byKey = new Map();
-    for (const cell of [...this.returned, ...this.entries]) {
+    for (const cell of [...this.returned, ...this.recovered, ...this.entries]) {
       if (cell.entry !== null) this.byKey.set(cell.entry.change.key, cell);
     }
   }

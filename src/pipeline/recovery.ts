@@ -1,4 +1,5 @@
 import {
+  AsyncSubject,
   concat,
   concatMap,
   defer,
@@ -7,7 +8,7 @@ import {
   from,
   ignoreElements,
   interval,
-  Observable,
+  type Observable,
   type ObservableInput,
   of,
   repeat,
@@ -49,8 +50,8 @@ export interface RecoveryOptions {
 /**
  * The keys that the store still owes the index: all of them at every assignment and whenever the index is back after it
  * took nothing, then those whose back-off has passed, sweep after sweep, together with the letters somebody asked to send
- * again. A page is one batch under a ticket of its own; the next page is read when every key of it is settled, superseded
- * by the live stream, or let go.
+ * again. A page is one batch under a ticket of its own. One is read ahead: the next but one is read when every key of it is
+ * settled, superseded by the live stream, or let go.
  *
  * Delivery: the keys are durable in the store until something as new is settled, so nothing here can lose them. When the
  * store is unreachable recovery waits; live changes do not.
@@ -114,7 +115,7 @@ function count(options: RecoveryOptions, partition: Partition): Observable<numbe
   );
 }
 
-/** Reads page after page; `total` are the keys there were at the beginning. */
+/** Reads page after page, and completes when all are settled; `total` are the keys there were at the beginning. */
 function pages(
   options: RecoveryOptions,
   partition: Partition,
@@ -125,9 +126,10 @@ function pages(
   const { topic, partition: number } = partition;
   let cursor: string | null = null;
   let sent = 0;
+  let before: Observable<never> = EMPTY;
   const read = () =>
     store.parked(partition, { cursor, limit: page.keys, maxBytes: page.bytes, nowMs: scheduler.now(), onlyDue });
-  return untilAnswered(options, read).pipe(
+  const sendAll = untilAnswered(options, read).pipe(
     concatMap((answer) => {
       cursor = answer.cursor;
       const changes = answer.keys.map(({ change }) => change);
@@ -136,10 +138,18 @@ function pages(
         const left = cursor === null ? 0 : onlyDue || total === null ? null : Math.max(0, total - sent);
         report({ type: 'recovered', topic, partition: number, keys: changes.length, left });
       }
-      return pageOf(options, partition, changes);
+      if (changes.length === 0) return EMPTY;
+      const page = pageOf(options, partition, changes);
+      const room = before;
+      before = page.settled;
+      return concat(of(page.batch), room);
     }),
     // Not by recursion: every page would then lie inside the one before, and a long way back would end on the stack.
     repeat({ delay: () => (cursor === null ? EMPTY : of(0)) }),
+  );
+  return concat(
+    sendAll,
+    defer(() => before),
   );
 }
 
@@ -159,28 +169,31 @@ function untilAnswered<T>({ report, scheduler }: RecoveryOptions, call: () => Ob
   return untilDone(call, scheduler, { onFailure }).pipe(tap(answered));
 }
 
-/** Emits one batch and completes when its ticket is free. */
+/** One batch, charged to the in-flight limit from now on; `settled` completes when its ticket is free. */
 function pageOf(
   { inFlight }: RecoveryOptions,
   { topic, partition }: Partition,
   changes: readonly Change[],
-): Observable<ChangeBatch> {
-  if (changes.length === 0) return EMPTY;
-  return new Observable((subscriber) => {
-    const offsets = changes.map((change) => change.offset);
-    const ticket = new Ticket({
-      log: null,
-      topic,
-      partition,
-      firstOffset: Math.min(...offsets),
-      nextOffset: Math.max(...offsets) + 1,
-      anchor: null,
-      onFree: () => subscriber.complete(),
-    });
-    const load = { bytes: changes.reduce((sum, change) => sum + sizeOf(change), 0), changes: changes.length };
-    inFlight.add(load.bytes, load.changes);
-    subscriber.next({ topic, partition, changes, ticket, load });
+): { batch: ChangeBatch; settled: Observable<never> } {
+  const settled = new AsyncSubject<never>();
+  const offsets = changes.map((change) => change.offset);
+  const ticket = new Ticket({
+    log: null,
+    topic,
+    partition,
+    firstOffset: Math.min(...offsets),
+    nextOffset: Math.max(...offsets) + 1,
+    anchor: null,
+    onFree: () => settled.complete(),
   });
+  const load = { bytes: changes.reduce((sum, change) => sum + sizeOf(change), 0), changes: changes.length };
+  inFlight.add(load.bytes, load.changes);
+  return { batch: { topic, partition, changes, ticket, load }, settled };
+}
+
+/** The page, and nothing more until it is settled. */
+function sent({ batch, settled }: ReturnType<typeof pageOf>): Observable<ChangeBatch> {
+  return concat(of(batch), settled);
 }
 
 /**
@@ -193,19 +206,19 @@ function redriven(options: RecoveryOptions, partition: Partition): Observable<Ch
     concatMap((marked) => {
       if (marked.length === 0) return EMPTY;
       const overtaken = marked.filter(({ isOvertaken }) => isOvertaken).map(({ letter }) => letter.id);
-      const sent = marked.filter(({ isOvertaken }) => !isOvertaken);
-      const changes = sent.flatMap(({ change }) => (change === null ? [] : [change]));
+      const sentAgain = marked.filter(({ isOvertaken }) => !isOvertaken);
+      const changes = sentAgain.flatMap(({ change }) => (change === null ? [] : [change]));
       for (const change of changes) letters.add(partition, change);
-      const withoutChange = sent.length - changes.length;
+      const withoutChange = sentAgain.length - changes.length;
       if (withoutChange > 0) {
         const detail = `${withoutChange} letters hold a whole record, not a change of one key`;
         report({ type: 'notice', kind: 'not-redrivable', table: '', detail, offset: 0, ...partition });
       }
-      const open = sent.map(({ letter }) => letter.id);
+      const open = sentAgain.map(({ letter }) => letter.id);
       return concat(
         setState(options, overtaken, 'closed'),
         setState(options, open, 'open'),
-        pageOf(options, partition, changes),
+        changes.length === 0 ? EMPTY : defer(() => sent(pageOf(options, partition, changes))),
       );
     }),
   );

@@ -51,9 +51,12 @@ export function keyParker(database: SqlDatabase) {
 }
 
 function byKey({ change: a }: ParkedKey, { change: b }: ParkedKey): number {
+  return byTableAndKey(a, b) || a.version - b.version;
+}
+
+function byTableAndKey(a: Pick<KeyVersion, 'table' | 'key'>, b: Pick<KeyVersion, 'table' | 'key'>): number {
   if (a.table !== b.table) return a.table.qualified < b.table.qualified ? -1 : 1;
-  if (a.key !== b.key) return a.key < b.key ? -1 : 1;
-  return a.version - b.version;
+  return a.key === b.key ? 0 : a.key < b.key ? -1 : 1;
 }
 
 /** Where a key's unsettled changes begin, as a version. An offset above the newest one is of the epoch before. */
@@ -68,12 +71,17 @@ export async function unpark(database: SqlDatabase, keys: readonly KeyVersion[])
   // Most of the time nothing is parked: one look instead of one comparison a key.
   const { rows } = await database.run('SELECT 1 FROM parked_keys LIMIT 1', []);
   if (rows.length === 0) return 0;
-  const condition = 'table_name = ? AND primary_key = ? AND version <= ?';
-  const { affected } = await runPerItem(
-    database,
-    { head: 'DELETE FROM parked_keys WHERE', condition },
-    keys,
-    (item) => [item.table.qualified, item.key, item.version],
+  const statement = {
+    head: 'DELETE FROM parked_keys WHERE',
+    condition: 'table_name = ? AND primary_key = ? AND version <= ?',
+  };
+  // One transaction, so one flush; in key order, as rows are locked when they are parked.
+  const { affected } = await database.transaction((session) =>
+    runPerItem(session, statement, [...keys].sort(byTableAndKey), (item) => [
+      item.table.qualified,
+      item.key,
+      item.version,
+    ]),
   );
   return affected;
 }

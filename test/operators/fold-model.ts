@@ -127,7 +127,7 @@ export class FoldModel {
     const known = this.folding.find(change);
     if (this.folding.isEmpty(change.table)) this.progress.set(change.table, since);
     // A recovered key is due at once.
-    if (known === null) this.folding.push(held, log === null ? 'returned' : 'entered');
+    if (known === null) this.folding.push(held, log === null ? 'recovered' : 'entered');
     else {
       if (change.version >= known.change.version) known.change = change;
       inherit(known, held);
@@ -143,13 +143,22 @@ export class FoldModel {
       return;
     }
     const expected: Held[] = [];
-    const passed: Held[] = [];
-    for (const held of this.folding.dueOf(taken.table)) {
-      if (expected.length === documents) break;
-      passed.push(held);
-      if (isLive(held)) expected.push(held);
-    }
-    this.folding.drop(passed);
+    const passed = new Set<Held>();
+    const pass = (some: readonly Held[], room: number): void => {
+      for (const held of some) {
+        if (passed.has(held)) continue;
+        if (expected.length >= room) break;
+        passed.add(held);
+        if (isLive(held)) expected.push(held);
+      }
+    };
+    const { closed, recovered, returned } = this.folding.partsOf(taken.table);
+    pass(returned, documents);
+    // Half of a batch is for live changes, as far as there are any.
+    pass(recovered, Math.floor(documents / 2));
+    pass(closed, documents);
+    pass(recovered, documents);
+    this.folding.drop([...passed]);
     this.takeOut(taken.entries, expected);
     assert.equal(
       taken.bytes,

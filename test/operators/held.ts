@@ -25,13 +25,14 @@ export function changeAt(row: string, offset: number, length: number): Change {
   return { ...changeOf(`${row}${offset + 1}`), document: 'd'.repeat(length) };
 }
 
-/** Keys in a fold, in lists: what was given back, then what entered, of which the first so many are due. */
+/** Keys in a fold, in lists: what was given back, what was recovered, and what entered, of which the first so many are due. */
 export class Folding {
   private readonly returned = new Map<Table, Held[]>();
+  private readonly recovered = new Map<Table, Held[]>();
   private readonly entered = new Map<Table, Held[]>();
   private readonly due = new Map<Table, number>();
 
-  push(held: Held, where: 'returned' | 'entered'): void {
+  push(held: Held, where: 'returned' | 'recovered' | 'entered'): void {
     listOf(this[where], held.change.table).push(held);
   }
 
@@ -40,11 +41,11 @@ export class Folding {
   }
 
   tables(): Table[] {
-    return [...new Set([...this.returned.keys(), ...this.entered.keys()])];
+    return [...new Set([...this.returned.keys(), ...this.recovered.keys(), ...this.entered.keys()])];
   }
 
   all(): Held[] {
-    return [...this.returned.values(), ...this.entered.values()].flat();
+    return [...this.returned.values(), ...this.recovered.values(), ...this.entered.values()].flat();
   }
 
   find({ key, table }: Change): Held | null {
@@ -56,12 +57,21 @@ export class Folding {
   }
 
   dueOf(table: Table): Held[] {
-    return [...listOf(this.returned, table), ...listOf(this.entered, table).slice(0, this.due.get(table) ?? 0)];
+    const { closed, recovered, returned } = this.partsOf(table);
+    return [...returned, ...recovered, ...closed];
+  }
+
+  /** What is due, by where it comes from. */
+  partsOf(table: Table): { returned: readonly Held[]; recovered: readonly Held[]; closed: readonly Held[] } {
+    const closed = listOf(this.entered, table).slice(0, this.due.get(table) ?? 0);
+    return { returned: listOf(this.returned, table), recovered: listOf(this.recovered, table), closed };
   }
 
   drop(some: readonly Held[]): void {
     const isLeft = (held: Held): boolean => !some.includes(held);
-    for (const [table, list] of this.returned) this.returned.set(table, list.filter(isLeft));
+    for (const lists of [this.returned, this.recovered]) {
+      for (const [table, list] of lists) lists.set(table, list.filter(isLeft));
+    }
     for (const [table, list] of this.entered) {
       this.due.set(table, list.slice(0, this.due.get(table) ?? 0).filter(isLeft).length);
       this.entered.set(table, list.filter(isLeft));
