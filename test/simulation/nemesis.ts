@@ -1,9 +1,24 @@
+import type { Process } from './clock.ts';
 import { GOOD_MOOD } from './elasticsearch-model.ts';
 import type { Instance } from './instance.ts';
 import { CALM, type Server, type Weather } from './network.ts';
 import type { Fault } from './profile.ts';
 import { breakRedis } from './redis-faults.ts';
 import type { World } from './world.ts';
+
+/**
+ * Calls after which a caller that dies leaves half of what it was about. Those that are made all the time meet crashes
+ * anyway; un-parking has most to lose, and comes most seldom.
+ */
+const CHANGING_CALLS = [
+  'unpark',
+  'unpark',
+  'park',
+  'writeLetters',
+  'closeLetters',
+  'setLetterState',
+  'recordGaps',
+].concat(['register', 'pair', 'savePositions', 'bulk']);
 
 /** Does harm: each fault begins at once and ends by itself, or when the run heals. */
 export class Nemesis {
@@ -22,7 +37,7 @@ export class Nemesis {
     if (this.make(fault, durationMs)) sometimes.hit(`fault ${fault}`);
   }
 
-  /** Ends everything: servers answer, nobody sleeps, enough instances run. */
+  /** Ends everything: servers answer, nobody sleeps, enough instances run. A trap stays: much is only done on the way back. */
   heal(): void {
     this.isOver = true;
     const { index, instances, profile, servers } = this.world;
@@ -102,7 +117,22 @@ export class Nemesis {
         return world.store.requestRedrive({ reason: 'document_parsing_exception' }) > 0;
       case 'retention':
         return this.retain();
+      case 'crash-at-call':
+        return this.crashAtCall();
     }
+  }
+
+  /** Kills whoever makes the next call of a kind, when it has been applied and is not yet answered. */
+  private crashAtCall(): boolean {
+    const { network, random } = this.world;
+    const spring = (caller: Process): void => {
+      const instance = this.world.instances.find(({ process }) => process === caller);
+      if (instance === undefined) return;
+      this.world.sometimes.hit('killed at a call');
+      this.world.kill(instance);
+    };
+    network.trap = { what: random.pick(CHANGING_CALLS), spring };
+    return true;
   }
 
   private down(server: Server, durationMs: number): boolean {

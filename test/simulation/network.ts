@@ -62,6 +62,8 @@ export class Network {
   trace = 0x811c9dc5;
   /** Requests that have not arrived yet. */
   underway = 0;
+  /** A call by its name, and what happens when the next one of that name has been applied, before its caller hears of it. */
+  trap: { readonly what: string; readonly spring: (caller: Process) => void } | null = null;
   /** Hears of everything that is taken up in the trace: for somebody who looks into one run. */
   onNote: ((atMs: number, words: readonly string[]) => void) | null = null;
 
@@ -141,12 +143,19 @@ export class Network {
         } catch (error) {
           tell = () => subscriber.error(error);
         }
+        if (this.trap?.what === what && !process.isDead) this.springTrap(process);
         if (isLate) return;
         if (isReplyLost) fail(random.chance(0.5) ? server.timeoutMs : random.between(1, 50), 'cut');
         else reply(isSlow ? random.between(50, server.timeoutMs / 2) : random.between(1, 15), tell);
       };
       clock.after(wayMs, arrive);
     });
+  }
+
+  private springTrap(caller: Process): void {
+    const { trap } = this;
+    this.trap = null;
+    trap?.spring(caller);
   }
 
   /** Takes something up in the trace. */

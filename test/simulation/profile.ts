@@ -29,6 +29,7 @@ export const FAULTS = [
   'reroute',
   'redrive',
   'retention',
+  'crash-at-call',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -91,7 +92,7 @@ export function profileOf(seed: number): Profile {
     shards: random.between(1, 2),
     instances: isPatient ? random.between(2, 3) : random.pick([1, 1, 2, 2, 3]),
     records: random.between(10, 50),
-    poison: random.chance(0.4) ? 0.15 : 0,
+    poison: random.chance(0.4) ? random.pick([0.15, 0.5]) : 0,
     busyMs: random.pick([5000, 15_000, 40_000]),
     faults,
     disturbances: isPatient ? random.between(3, 10) : random.between(0, 10),

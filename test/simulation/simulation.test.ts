@@ -25,6 +25,7 @@ const RARE_PATHS = [
   'journal gap',
   'keys parked',
   'keys recovered',
+  'killed at a call',
   'letter overtaken in flight',
   'log refused',
   'member expired',
