@@ -88,15 +88,15 @@ test('as long as nobody has counted what the store holds, it is told of every ke
   const log = wordLog();
   inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
     const indexed = hot('  --1------|', { 1: 'a1 b2' });
-    const settled = '      -----1---|';
+    const settled = '      ------1--|';
     const { asked, ports } = drawnSettlement({
-      unparked: [cold('-|')],
       closed: [cold('---|')],
+      unparked: [cold('   -|')],
     });
     const options = { scheduler, log, parked: new OwedKeys(), letters: new OwedKeys(), ...ports };
     expectObservable(indexed.pipe(settleWords(options))).toBe(settled, { 1: 'a1 b2' });
-    expectObservable(asked.unparked).toBe('--x', { x: 'a1 b2' });
-    expectObservable(asked.closed).toBe('--x', { x: 'a1 b2' });
+    expectObservable(asked.closed).toBe('  --x', { x: 'a1 b2' });
+    expectObservable(asked.unparked).toBe('-----x', { x: 'a1 b2' });
   });
 });
 

@@ -5,7 +5,6 @@ import {
   EMPTY,
   finalize,
   ignoreElements,
-  merge,
   mergeMap,
   type Observable,
   type ObservableInput,
@@ -69,20 +68,19 @@ function settleBatch(options: SettleOptions, indexed: IndexedBatch, aside: Subsc
 }
 
 /**
- * What must have succeeded before the tickets are released, in this order; nothing at all for most batches. Letters come
- * first: a parked key that is rejected must never be in neither place.
+ * What must have succeeded before the tickets are released, one after the other; nothing at all for most batches. Letters
+ * are written first, since a parked key that is rejected must never be in neither place, and closed before un-parking:
+ * the parked key is what brings this change back after a crash, and who else would close them.
  */
 function mustBeDurable(options: SettleOptions, indexed: IndexedBatch, entries: readonly Entry[]): Observable<never>[] {
   const { backoff, letters, parked, scheduler, store } = options;
   const steps: Observable<never>[] = [];
   if (indexed.rejected.length > 0) steps.push(lettersWritten(options, indexed));
   const told = [
-    ...tellStore(parked, entries, (keys) => store.unpark(keys)),
     ...tellStore(letters, indexed.delivered, (keys) => store.closeLetters(keys)),
+    ...tellStore(parked, entries, (keys) => store.unpark(keys)),
   ];
-  // Not forkJoin: it is done as soon as one of several calls that emit nothing is.
-  const repeated = told.map((call) => untilDone(call, scheduler, backoff).pipe(ignoreElements()));
-  if (repeated.length > 0) steps.push(merge(...repeated));
+  for (const call of told) steps.push(untilDone(call, scheduler, backoff).pipe(ignoreElements()));
   return steps;
 }
 

@@ -55,9 +55,9 @@ test('a batch is settled when the last of the calls that must be durable has suc
   const { answers, running, settled } = settling();
   running.subscribe();
   answers.letters.complete();
-  answers.unparked.complete();
-  assert.deepEqual(settled, []);
   answers.closed.complete();
+  assert.deepEqual(settled, []);
+  answers.unparked.complete();
   assert.deepEqual(settled, ['taken', 'refused']);
 });
 
@@ -67,7 +67,16 @@ test('a key that was parked closes its letters, though this instance knows of no
   const { answers, asked, running } = settling({ letters: nothingKnown, parkedVersion: 1 });
   running.subscribe();
   answers.letters.complete();
-  assert.deepEqual(asked, ['writeLetters', 'unpark', 'closeLetters']);
+  assert.deepEqual(asked, ['writeLetters', 'closeLetters']);
+});
+
+test('a key stays parked until its letters are closed, or nobody would close them after a crash', () => {
+  const { answers, asked, running } = settling();
+  running.subscribe();
+  answers.letters.complete();
+  assert.deepEqual(asked, ['writeLetters', 'closeLetters']);
+  answers.closed.complete();
+  assert.deepEqual(asked, ['writeLetters', 'closeLetters', 'unpark']);
 });
 
 test('a parked key that is refused stays parked until its letter is durable', () => {
@@ -75,5 +84,6 @@ test('a parked key that is refused stays parked until its letter is durable', ()
   running.subscribe();
   assert.deepEqual(asked, ['writeLetters']);
   answers.letters.complete();
-  assert.deepEqual(asked, ['writeLetters', 'unpark', 'closeLetters']);
+  answers.closed.complete();
+  assert.deepEqual(asked, ['writeLetters', 'closeLetters', 'unpark']);
 });

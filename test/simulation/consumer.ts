@@ -64,7 +64,8 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
   private registrations = new Map<string, TopicRegistration>();
   private readings: Reading[] = [];
   private committed = new Map<string, number>();
-  private memberId = '';
+  /** Its id in the group; empty before it joins. */
+  memberId = '';
   private generation = -1;
   private commits = 0;
   private isReading = false;

@@ -64,6 +64,8 @@ export class Network {
   underway = 0;
   /** A call by its name, and what happens when the next one of that name has been applied, before its caller hears of it. */
   trap: { readonly what: string; readonly spring: (caller: Process) => void } | null = null;
+  /** Whose request is being answered. */
+  caller: Process | null = null;
   /** Hears of everything that is taken up in the trace: for somebody who looks into one run. */
   onNote: ((atMs: number, words: readonly string[]) => void) | null = null;
 
@@ -133,6 +135,7 @@ export class Network {
           return;
         }
         this.note(process.name, server.name, what);
+        this.caller = process;
         let tell: () => void;
         try {
           const answer = apply();

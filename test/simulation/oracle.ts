@@ -20,8 +20,7 @@ export class WatchedStore extends StoreModel {
 
   override writeLetters(letters: readonly Rejection[]): void {
     super.writeLetters(letters);
-    for (const { key, reason, table, version } of letters)
-      if (table !== null && key !== null) this.oracle?.lettered(table.qualified, key, version, REFUSALS.has(reason));
+    for (const letter of letters) this.oracle?.lettered(letter, REFUSALS.has(letter.reason));
   }
 }
 
@@ -32,7 +31,9 @@ export interface OracleOptions {
   readonly journalChanges: 'all' | 'none';
   /** Poison was mended and sent again: what the index refused must be there now. */
   readonly isMended: () => boolean;
-  /** A letter was written of a change that a newer one had overtaken. */
+  /** Whether the partition is the caller's whose request is being answered. */
+  readonly isOwner: (topic: string, partition: number) => boolean;
+  /** A letter was written that no settling may close any more. */
   readonly onOvertaken: () => void;
 }
 
@@ -71,15 +72,19 @@ export class Oracle {
   }
 
   /** `isNewest`: the index refused it, so it stands for older changes of its key too. */
-  lettered(table: string, key: string, version: number, isNewest: boolean): void {
+  lettered({ key, partition, table, topic, version }: Rejection, isNewest: boolean): void {
+    if (table === null || key === null) return;
+    const name = nameOf(table.qualified, key);
     if (isNewest) {
-      // Refused when a newer change had settled already: nobody is left to close it, a redrive would.
-      const newest = this.taken.get(nameOf(table, key)) ?? 0;
-      if (newest > version) this.options.onOvertaken();
-      if (newest > version) this.overtaken.add(`${nameOf(table, key)}\n${version}`);
-      this.cover(table, key, version);
+      // A newer change has settled already, or this comes of a former owner when the new one has counted its letters:
+      // nobody is left to close it, a redrive would.
+      const isLate = (this.taken.get(name) ?? 0) > version || !this.options.isOwner(topic, partition);
+      if (isLate) this.overtaken.add(`${name}\n${version}`);
+      else this.overtaken.delete(`${name}\n${version}`);
+      if (isLate) this.options.onOvertaken();
+      this.cover(table.qualified, key, version);
     }
-    this.letters.add(`${nameOf(table, key)}\n${version}`);
+    this.letters.add(`${name}\n${version}`);
   }
 
   journaled(table: string, key: string, op: string, version: number): void {
@@ -142,7 +147,7 @@ export class Oracle {
       if (found !== undefined) this.violate(`${describe(last)} is still there with version ${found.version}`);
     } else {
       if (!this.isLettered(last)) this.violate(`${describe(last)} has no letter`);
-      if (this.openLetters(last).length === 0) this.violate(`the letter of ${describe(last)} is closed`);
+      if (this.lettersOf(last).length === 0) this.violate(`the letter of ${describe(last)} is closed`);
       this.expectOlder(changes, last, found);
     }
     if (isGood || last.kind === 'delete') {
@@ -201,14 +206,20 @@ export class Oracle {
     );
   }
 
-  private openLetters({ key, partition, table, topic }: TruthChange): number[] {
+  /** Versions of the open letters of a key, but for those that nobody is left to close. */
+  private openLetters(change: TruthChange): number[] {
+    return this.lettersOf(change).filter(
+      (version) => !this.overtaken.has(`${nameOf(`shop.${change.table}`, change.key)}\n${version}`),
+    );
+  }
+
+  private lettersOf({ key, partition, table, topic }: TruthChange): number[] {
     return (
       [...this.options.store.deadLetters.values()]
         .filter((row) => row.tableName === `shop.${table}` && row.key === key && row.state !== 'closed')
         .filter(({ reason }) => reason !== 'unordered-key-change')
         // Of a key that has moved to a partition that was added, nobody closes the letters in its former one.
         .filter((row) => row.partition === partition && row.topic === topic)
-        .filter((row) => !this.overtaken.has(`${nameOf(row.tableName, key)}\n${row.version}`))
         .map((row) => row.version)
     );
   }

@@ -74,6 +74,7 @@ export class World {
       index: this.index,
       journalChanges,
       isMended: () => this.isMended,
+      isOwner: (topic, partition) => this.isCallers(topic, partition),
       onOvertaken: () => sometimes.hit('letter overtaken in flight'),
     });
     this.store.oracle = this.oracle;
@@ -121,6 +122,12 @@ export class World {
     const expired = this.kafka.expire(SESSION_MS);
     if (expired > 0) this.sometimes.hit('member expired', expired);
     this.clock.after(1500, () => this.expireMembers());
+  }
+
+  private isCallers(topic: string, partition: number): boolean {
+    const caller = this.instances.find(({ process }) => process === this.network.caller);
+    const share = caller === undefined ? [] : this.kafka.shareOf(caller.consumer.memberId);
+    return share.some((one) => one.topic === topic && one.partitions.includes(partition));
   }
 
   private gone(instance: Instance): void {

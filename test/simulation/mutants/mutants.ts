@@ -366,16 +366,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'found-first-answer-settles',
     guard: 'found: a batch is settled when the last durable call has succeeded',
-    patches: [
-      { file: SETTLE, from: 'merge(...', to: 'firstOf(...' },
-      {
-        file: SETTLE,
-        from: 'function settleBatch(',
-        to: `const firstOf = (...calls) => merge(...calls.map((one) => concat(one, of(0)))).pipe(take(1), ignoreElements());
-function settleBatch(`,
-      },
-      { file: SETTLE, from: '  Subscription,\n', to: '  Subscription,\n  take,\n' },
-    ],
+    patches: [{ file: SETTLE, from: 'for (const call of told) steps', to: 'for (const call of told.slice(-1)) steps' }],
+  },
+  {
+    name: 'found-unpark-before-closing',
+    guard: 'found: a key stays parked until its letters are closed',
+    patches: [{ file: SETTLE, from: 'for (const call of told) steps', to: 'for (const call of told.reverse()) steps' }],
   },
   {
     name: 'found-unpark-before-letter',
