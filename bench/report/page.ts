@@ -16,7 +16,9 @@ export function withResults(page: string, results: readonly Result[]): string {
 
 /** One result as Markdown: its plots are in `performance/` beside the page. */
 export function sectionOf(result: Result): string {
-  const { configuration, figures, goals, name, runs, table, wrongRuns } = result;
+  const { configuration, figures, name, runs, table, wrongRuns } = result;
+  // One result seldom shows all of them; the others would hide those that it does.
+  const goals = result.goals.filter(({ measured, reached }) => measured !== null || reached !== null);
   const parts = [`### ${name}`];
   if (wrongRuns > 0) parts.push(`**${wrongRuns} of ${runs} runs ended wrong and have no figure.**`);
   if (goals.length > 0)
