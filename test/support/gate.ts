@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { relay } from './relay.ts';
 
 /** A TCP relay in front of a server. Shut, it is like a server that hangs: connections stay open and nothing answers. */
 export class Gate {
@@ -10,19 +11,8 @@ export class Gate {
   private constructor(host: string, port: number) {
     this.server = createServer((near) => {
       const far = connect({ host, port });
-      for (const [from, to] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        this.sockets.add(from);
-        from.pipe(to);
-        from.on('error', () => to.destroy());
-        from.on('close', () => {
-          this.sockets.delete(from);
-          to.destroy();
-        });
-        if (this.isShut) from.pause();
-      }
+      relay(near, far, this.sockets);
+      if (this.isShut) for (const socket of [near, far]) socket.pause();
     });
   }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { relay } from '../../support/relay.ts';
 
 /** `ApiKeys` of the Kafka protocol. */
 export const FETCH = 1;
@@ -17,7 +18,7 @@ export class RequestCounter {
   private constructor(server: Server) {
     this.server = server;
     this.port = (server.address() as AddressInfo).port;
-    server.on('connection', (near) => this.relay(near));
+    server.on('connection', (near) => this.accept(near));
   }
 
   static async listen(): Promise<RequestCounter> {
@@ -37,23 +38,12 @@ export class RequestCounter {
     await once(this.server, 'close');
   }
 
-  private relay(near: Socket): void {
+  private accept(near: Socket): void {
     if (this.target === null) throw new Error('the relay has no target');
     const far = connect({ ...this.target, noDelay: true });
     const frames = new Frames((apiKey) => this.counts.set(apiKey, this.of(apiKey) + 1));
     near.on('data', (piece) => frames.hear(piece));
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      this.sockets.add(from);
-      from.pipe(to);
-      from.on('error', () => to.destroy());
-      from.on('close', () => {
-        this.sockets.delete(from);
-        to.destroy();
-      });
-    }
+    relay(near, far, this.sockets);
   }
 }
 
