@@ -77,7 +77,8 @@ export class CanalTemplate {
       `,"pkNames":${JSON.stringify(pkNames)},"sql":"","sqlType":${JSON.stringify(sqlType)},"table":${JSON.stringify(table)},"ts":`,
     );
     const labels = this.columns.reduce((sum, { label, prefix }) => sum + label.length + (prefix?.length ?? 0), 0);
-    this.bytes = 1024 + 256 * keys.length + 512 * this.columns.length + labels + this.envelope.length;
+    const envelope = this.afterData.length + this.beforeOld.length + this.afterOld.length;
+    this.bytes = 1024 + 256 * keys.length + 512 * this.columns.length + labels + envelope;
   }
 
   /** The template of a message that was parsed in full; null when it is not written as Canal writes. */
@@ -194,11 +195,6 @@ export class CanalTemplate {
   private emit(operation: Change['operation'], document: string, out: ParsedChanges): void {
     const op = operation === 'DELETE' ? 'delete' : 'upsert';
     out.change({ table: this.table, key: documentKey(this.keyParts), op, operation, document });
-  }
-
-  /** Everything but rows, for its length. */
-  private get envelope(): Buffer {
-    return Buffer.concat([this.afterData, this.beforeOld, this.afterOld]);
   }
 }
 
