@@ -14,7 +14,7 @@ export interface Server {
   /** Starts the server again on the same port with the same data, and waits until it is ready. */
   start(): Promise<void>;
   /** Stops the server's clock (SIGSTOP): connections stay open and nothing answers. */
-  pause(): void;
+  pause(): Promise<void>;
   resume(): void;
   /** Kills the server and removes its data. */
   remove(): Promise<void>;

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** We write the first when we spawn; a server behind a launcher writes the second itself. */
 export const spawnedPidFile = (directory) => `${directory}/spawned.pid`;
@@ -17,8 +17,19 @@ function isServerIn(directory, pid) {
   const commandLine = readIfThere(`/proc/${pid}/cmdline`);
   if (commandLine !== '') return commandLine.includes(directory);
   // Empty: it has ended and is not reaped yet, or setpriv is just turning into the server.
-  const state = readIfThere(`/proc/${pid}/stat`).split(') ').at(-1)?.[0];
+  const state = stateIn(`/proc/${pid}/stat`);
   return state !== undefined && state !== 'Z' && state !== 'X';
+}
+
+/** Whether every thread of a process stands still, or has ended. */
+export function isStopped(pid) {
+  const states = readdirSync(`/proc/${pid}/task`).map((thread) => stateIn(`/proc/${pid}/task/${thread}/stat`));
+  return states.every((state) => state === undefined || 'TtZX'.includes(state));
+}
+
+/** The letter that a file of /proc gives for the state of a process or thread; undefined once it is gone. */
+function stateIn(file) {
+  return readIfThere(file).split(') ').at(-1)?.[0];
 }
 
 function readIfThere(file) {

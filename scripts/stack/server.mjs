@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { processesIn, serverPidFile, signal, spawnedPidFile } from './processes.mjs';
+import { isStopped, processesIn, serverPidFile, signal, spawnedPidFile } from './processes.mjs';
 import { hopeless, until } from './until.mjs';
 
 /**
@@ -61,9 +61,15 @@ export class Server {
     await until(`${this.name} killed`, 30, () => this.pid === 0);
   }
 
-  /** Stops the server's clock: connections stay open and nothing answers. */
-  pause() {
-    if (this.pid) process.kill(this.pid, 'SIGSTOP');
+  /**
+   * Stops the server's clock: connections stay open and nothing answers. Waits until each of its threads stands,
+   * since the signal returns before: one that runs on the other core may still answer a request or two.
+   */
+  async pause() {
+    const { pid } = this;
+    if (pid === 0) return;
+    process.kill(pid, 'SIGSTOP');
+    await until(`${this.name} paused`, 10, () => isStopped(pid));
   }
 
   resume() {

@@ -43,7 +43,7 @@ export async function suffer(world: World, fault: Fault): Promise<boolean> {
       return true;
     case 'freeze': {
       const server = servers[fault.server];
-      server.pause();
+      await server.pause();
       await delay(fault.forMs);
       server.resume();
       return true;

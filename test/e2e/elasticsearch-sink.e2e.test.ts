@@ -232,7 +232,7 @@ describe('a server that crashes', () => {
     const table = freshIndexTable();
     await write(sink, [upsertOf(table, 'a', 1)]);
     await write(hasty, [upsertOf(table, 'a', 1)]);
-    server.pause();
+    await server.pause();
     try {
       const startedMs = performance.now();
       const [outcome] = await write(hasty, [upsertOf(table, 'a', 2)]);

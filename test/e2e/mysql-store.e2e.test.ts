@@ -229,7 +229,7 @@ describe('store mysql on a server with troubles', () => {
     const table = newTable();
     const append = (offset: number) => answerOf(store.append(partition, [changeAt(table, `k${offset}`, offset)]));
     await append(0);
-    mariadb.pause();
+    await mariadb.pause();
     try {
       const startMs = performance.now();
       const calls = await Promise.allSettled([append(1), append(2), append(3), append(4), store.ping()]);
@@ -264,7 +264,7 @@ describe('store mysql on a server with troubles', () => {
     await store.open();
     await Promise.all([store.ping(), store.ping()]);
     assert.equal(sockets(), 2);
-    mariadb.pause();
+    await mariadb.pause();
     try {
       await assert.rejects(store.ping()); // one connection has an answer outstanding, the other is idle
       const startMs = performance.now();

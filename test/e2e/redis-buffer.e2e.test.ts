@@ -165,7 +165,7 @@ describe('redis buffer whose server goes away', () => {
     const buffer = redisBuffer({ url: own.url, timeoutMs: 300 });
     const table = freshTable();
     await upsert(buffer, [changeOf(table, 'a', 1)]);
-    own.pause();
+    await own.pause();
     try {
       const startedMs = performance.now();
       assert.equal((await failureOf(upsert(buffer, [changeOf(table, 'a', 2)]))).detail, 'timed out');

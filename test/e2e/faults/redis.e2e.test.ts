@@ -61,7 +61,7 @@ test('Redis stopped under load is told of, slows nothing down, and is used again
 test('Redis that answers nothing any more under load is told of, slows nothing down, and is used again when it answers', async () => {
   own.writer.start();
   await eventually('the load is under way', async () => (await sluice.metric('buffer_size')) > 0);
-  redis.pause();
+  await redis.pause();
   await goesOnWithoutRedis();
   redis.resume();
   await usesRedisAgain();

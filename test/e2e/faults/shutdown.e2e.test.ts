@@ -86,7 +86,7 @@ test('SIGTERM while Kafka hangs ends within the deadline, with 1 because the las
     await eventually('all is read', async () => {
       return (await sluice.metric('sluice_changes_journaled_total')) === own.writer.changes.length;
     });
-    kafka.pause();
+    await kafka.pause();
     await stopsInTime(sluice, 1);
     assert.match(sluice.output, /"code":"E2001"/);
     kafka.resume();
