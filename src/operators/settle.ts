@@ -17,7 +17,7 @@ import {
 import type { Rejection } from '../pipeline/change.ts';
 import type { Report } from '../pipeline/events.ts';
 import type { OwedKeys } from '../pipeline/owed-keys.ts';
-import type { ChangeBuffer, KeyVersion, MonitorRow, Partition, Store } from '../pipeline/ports.ts';
+import type { ChangeBuffer, KeyVersion, MonitorRow, Partition, SettledKey, Store } from '../pipeline/ports.ts';
 import { type BackoffOptions, untilDone } from './backoff.ts';
 import type { IndexedBatch } from './bulk-index.ts';
 import type { Entry } from './fold.ts';
@@ -98,14 +98,14 @@ function lettersWritten(options: SettleOptions, { rejected, table }: IndexedBatc
 function tellStore(
   owed: OwedKeys,
   entries: readonly Entry[],
-  call: (keys: readonly KeyVersion[]) => ObservableInput<unknown>,
+  call: (keys: readonly SettledKey[]) => ObservableInput<unknown>,
 ): (() => ObservableInput<unknown>)[] {
   // A recovered key was parked by somebody, perhaps after this instance has counted; whoever un-parks it is the last to see it.
   const told = entries.filter(
     (entry) => entry.parkedVersion > 0 || owed.mayOwe(placeOfEntry(entry), entry.change.table, entry.change.key),
   );
   if (told.length === 0) return [];
-  const keys = told.map(versionOfEntry);
+  const keys = told.map((entry) => ({ ...versionOfEntry(entry), topic: placeOfEntry(entry).topic }));
   const isEarly = (): boolean => told.some((entry) => owed.isWriting(placeOfEntry(entry), entry.change));
   return [
     () =>

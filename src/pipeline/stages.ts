@@ -23,6 +23,7 @@ import type {
   ParkedKey,
   RecordFormat,
   RecordSource,
+  SettledKey,
   Store,
 } from './ports.ts';
 import type { InFlight } from './position.ts';
@@ -125,7 +126,7 @@ export function stage(
   };
   const settling = {
     unpark: (keys: readonly KeyVersion[]) => store.unpark(keys),
-    closeLetters: (keys: readonly KeyVersion[]) => store.closeLetters(keys),
+    closeLetters: (keys: readonly SettledKey[]) => store.closeLetters(keys),
     addMonitorRows: (rows: readonly MonitorRow[]) => store.addMonitorRows(rows),
     writeLetters,
   };

@@ -27,6 +27,11 @@ export interface KeyVersion {
   readonly version: number;
 }
 
+/** A settled change of a key. Versions order the changes of a key within its topic only, also over partitions and epochs. */
+export interface SettledKey extends KeyVersion {
+  readonly topic: string;
+}
+
 export interface DeadLetter extends Rejection {
   readonly id: number;
   /** `open`: needs somebody. `redrive`: asked to be sent again. `closed`: sent, or overtaken by a newer version. */
@@ -118,8 +123,8 @@ export interface Store {
 
   /** Adds letters; the same (topic, partition, version, key, reason) again changes nothing. */
   writeLetters(letters: readonly Rejection[]): ObservableInput<void>;
-  /** Closes the open letters of each key whose version is not above the version given. Resolves with the number closed. */
-  closeLetters(keys: readonly KeyVersion[]): ObservableInput<number>;
+  /** Closes the letters that a key has in its topic and whose version is not above the one given. Resolves with the number closed. */
+  closeLetters(keys: readonly SettledKey[]): ObservableInput<number>;
   letters(filter: LetterFilter): Promise<readonly DeadLetter[]>;
   letterCount(partition?: Partition): Promise<number>;
   /** Marks open letters to be sent again by the partition's owner. Resolves with the number marked. */

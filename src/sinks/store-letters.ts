@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Change, Rejection } from '../pipeline/change.ts';
-import type { DeadLetter, KeyVersion, LetterFilter, Partition, TableLookup } from '../pipeline/ports.ts';
+import type { DeadLetter, LetterFilter, Partition, SettledKey, TableLookup } from '../pipeline/ports.ts';
 import { changeOfRow, tableOfRow, timeMs } from './store-rows.ts';
 import { type JournalShard, shardOf } from './store-shards.ts';
 import { insertRows, insertStatement, runPerItem, type SqlDatabase, type SqlRow, type SqlValue } from './store-sql.ts';
@@ -48,17 +48,21 @@ export function letterWriter(database: SqlDatabase) {
   };
 }
 
-/** Closes the letters of each key whose version is not above the one given, but for unordered ones. Resolves with the number closed. */
-export async function closeLetters(database: SqlDatabase, keys: readonly KeyVersion[]): Promise<number> {
+/**
+ * Closes the letters of each key whose version is not above the one given, but for unordered ones and those of another
+ * topic. Resolves with the number closed.
+ */
+export async function closeLetters(database: SqlDatabase, keys: readonly SettledKey[]): Promise<number> {
   if (keys.length === 0) return 0;
   const { rows } = await database.run("SELECT 1 FROM dead_letters WHERE state IN ('open', 'redrive') LIMIT 1", []);
   if (rows.length === 0) return 0;
   const head = `UPDATE dead_letters SET state = 'closed' WHERE state <> 'closed' AND reason <> '${UNORDERED}' AND`;
-  const condition = 'table_name = ? AND primary_key = ? AND version <= ?';
+  const condition = 'table_name = ? AND primary_key = ? AND version <= ? AND topic = ?';
   const { affected } = await runPerItem(database, { head, condition }, keys, (item) => [
     item.table.qualified,
     item.key,
     item.version,
+    item.topic,
   ]);
   return affected;
 }

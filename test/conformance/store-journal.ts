@@ -139,7 +139,7 @@ export function journalConformance(opened: () => OpenPlace): void {
       [true, true, false, false, false],
     );
     await answerOf(store.unpark([{ table, key: 'a', version: versionOf(0, 2) }]));
-    await answerOf(store.closeLetters([{ table, key: 'c', version: versionOf(0, 3) }]));
+    await answerOf(store.closeLetters([{ topic: partition.topic, table, key: 'c', version: versionOf(0, 3) }]));
     assert.deepEqual(
       (await journalOf(place, partition)).map((row) => Number(row.is_synced)),
       [1, 1, 1, 1, 0],
@@ -241,7 +241,7 @@ export function journalConformance(opened: () => OpenPlace): void {
       [3, 5, 7],
     );
     await answerOf(store.unpark([{ table, key: 'parked', version: versionOf(0, 3) }]));
-    await answerOf(store.closeLetters([{ table, key: 'lettered', version: versionOf(0, 5) }]));
+    await answerOf(store.closeLetters([{ topic: partition.topic, table, key: 'lettered', version: versionOf(0, 5) }]));
     assert.equal(await purgeAll(Date.now() + 3_600_000), 3, 'two rows and the closed letter');
     assert.deepEqual(
       (await journalOf(place, partition)).map((row) => Number(row.record_offset)),

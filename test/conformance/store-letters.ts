@@ -49,11 +49,12 @@ export function letterConformance(opened: () => OpenPlace): void {
   test('a newer settled version closes the letters of its key, and only those', async () => {
     const { store } = opened();
     const partition = newPartition();
+    const { topic } = partition;
     const table = newTable();
     const letters = [1, 5, 9].map((offset) => letterAt(partition, changeAt(table, 'a', offset)));
     await answerOf(store.writeLetters([...letters, letterAt(partition, changeAt(table, 'A', 1))]));
-    assert.equal(await answerOf(store.closeLetters([{ table, key: 'a', version: versionOf(0, 5) }])), 2);
-    assert.equal(await answerOf(store.closeLetters([{ table, key: 'a', version: versionOf(0, 5) }])), 0);
+    assert.equal(await answerOf(store.closeLetters([{ topic, table, key: 'a', version: versionOf(0, 5) }])), 2);
+    assert.equal(await answerOf(store.closeLetters([{ topic, table, key: 'a', version: versionOf(0, 5) }])), 0);
     const found = await store.letters({ table: table.qualified });
     assert.deepEqual(found.map(({ key, offset, state }) => `${key} ${offset} ${state}`).sort(), [
       'A 1 open',
@@ -66,13 +67,24 @@ export function letterConformance(opened: () => OpenPlace): void {
     assert.equal(await store.letterCount(partition), 2, 'a letter that was closed stays closed');
   });
 
+  test('a change of another topic closes no letter, however high its version is', async () => {
+    const { store } = opened();
+    const partition = newPartition();
+    const { topic } = newPartition();
+    const table = newTable();
+    await answerOf(store.writeLetters([letterAt(partition, changeAt(table, 'a', 5))]));
+    assert.equal(await answerOf(store.closeLetters([{ topic, table, key: 'a', version: versionOf(0, 9) }])), 0);
+    assert.equal(await store.letterCount(partition), 1);
+  });
+
   test('a delete that is unordered against its key is neither closed by a version nor sent again', async () => {
     const { store } = opened();
     const partition = newPartition();
+    const { topic } = partition;
     const table = newTable();
     const reason = 'unordered-key-change';
     await answerOf(store.writeLetters([letterAt(partition, changeAt(table, 'a', 5), { reason })]));
-    assert.equal(await answerOf(store.closeLetters([{ table, key: 'a', version: versionOf(0, 9) }])), 0);
+    assert.equal(await answerOf(store.closeLetters([{ topic, table, key: 'a', version: versionOf(0, 9) }])), 0);
     assert.equal(await store.requestRedrive({ table: table.qualified }), 1);
     const [marked] = await answerOf(store.redrives(partition, 10));
     assert.equal(marked?.change, null);

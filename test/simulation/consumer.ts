@@ -26,7 +26,7 @@ import { outsideLog, type PartitionRange, refuseOtherCount, startPlace } from '.
 import { KafkaPartition } from '../../src/sources/kafka-partition.ts';
 import { partitionsAt, topicEpochs } from '../../src/sources/topic-epochs.ts';
 import type { Process } from './clock.ts';
-import type { KafkaModel, LogEntry, TopicShare } from './kafka-model.ts';
+import { type KafkaModel, type LogEntry, REFUSED_COMMITS, type TopicShare } from './kafka-model.ts';
 import type { Network, Server } from './network.ts';
 import type { StorePort } from './store-port.ts';
 
@@ -144,6 +144,12 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
     });
   }
 
+  /** A commit has failed. One of a member that the group has gone on without is found out as by a heartbeat. */
+  private refused(error: Error): Observable<never> {
+    if (REFUSED_COMMITS.has(error.message)) this.heartbeat();
+    return EMPTY;
+  }
+
   private committedOf({ topic, partition }: PartitionLog): number {
     return this.committed.get(`${topic}/${partition}`) ?? -1;
   }
@@ -168,7 +174,7 @@ export class Consumer implements Pick<RecordSource, 'records' | 'assignments'> {
     );
     this.teardown.add(
       interval(this.options.commitMs, this.options.process)
-        .pipe(exhaustMap(() => this.commit().pipe(catchError(() => EMPTY))))
+        .pipe(exhaustMap(() => this.commit().pipe(catchError((error) => this.refused(error)))))
         .subscribe(),
     );
     return new Subscription(() => {

@@ -55,6 +55,11 @@ export interface TopicShare {
   readonly partitions: readonly number[];
 }
 
+const UNKNOWN_MEMBER = 'UNKNOWN_MEMBER_ID';
+const OLD_GENERATION = 'ILLEGAL_GENERATION';
+/** Why a commit is not taken, as the messages of the errors tell. */
+export const REFUSED_COMMITS: ReadonlySet<string> = new Set([UNKNOWN_MEMBER, OLD_GENERATION]);
+
 /** Kafka: logs, committed offsets and the coordinator of one group. */
 export class KafkaModel {
   readonly topics = new Map<string, TopicModel>();
@@ -119,8 +124,8 @@ export class KafkaModel {
     { generation, number }: { generation: number; number: number },
     offsets: readonly { topic: string; partition: number; offset: number }[],
   ): void {
-    if (!this.members.has(id)) throw new Error('UNKNOWN_MEMBER_ID');
-    if (generation !== this.generation) throw new Error('ILLEGAL_GENERATION');
+    if (!this.members.has(id)) throw new Error(UNKNOWN_MEMBER);
+    if (generation !== this.generation) throw new Error(OLD_GENERATION);
     // One member's requests keep their order, however late they are.
     if (number < (this.lastCommits.get(id) ?? 0)) return;
     this.lastCommits.set(id, number);

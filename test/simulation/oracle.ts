@@ -15,7 +15,8 @@ export class WatchedStore extends StoreModel {
 
   override park(keys: readonly ParkedKey[]): void {
     super.park(keys);
-    for (const { change } of keys) this.oracle?.cover(change.table.qualified, change.key, change.version);
+    for (const { change, topic } of keys)
+      this.oracle?.cover(nameOf(topic, change.table.qualified, change.key), change.version);
   }
 
   override writeLetters(letters: readonly Rejection[]): void {
@@ -49,7 +50,7 @@ const ORDERED: ReadonlySet<string> = new Set(['upsert', 'delete', 'bad', 'poison
 export class Oracle {
   readonly violations: string[] = [];
   private readonly options: OracleOptions;
-  /** Highest version of each key that the index took, or that is parked or lettered. */
+  /** Highest version of each key that the index took, or that is parked or lettered. As `taken` by topic: versions of two say nothing about each other. */
   private readonly covered = new Map<string, number>();
   /** Highest version of each key that the index took. */
   private readonly taken = new Map<string, number>();
@@ -66,15 +67,14 @@ export class Oracle {
     this.violations.push(what);
   }
 
-  cover(table: string, key: string, version: number): void {
-    const name = nameOf(table, key);
+  cover(name: string, version: number): void {
     this.covered.set(name, Math.max(version, this.covered.get(name) ?? 0));
   }
 
   /** `isNewest`: the index refused it, so it stands for older changes of its key too. */
   lettered({ key, partition, table, topic, version }: Rejection, isNewest: boolean): void {
     if (table === null || key === null) return;
-    const name = nameOf(table.qualified, key);
+    const name = nameOf(topic, table.qualified, key);
     if (isNewest) {
       // A newer change has settled already, or this comes of a former owner when the new one has counted its letters:
       // nobody is left to close it, a redrive would.
@@ -82,7 +82,7 @@ export class Oracle {
       if (isLate) this.overtaken.add(`${name}\n${version}`);
       else this.overtaken.delete(`${name}\n${version}`);
       if (isLate) this.options.onOvertaken();
-      this.cover(table.qualified, key, version);
+      this.cover(name, version);
     }
     this.letters.add(`${name}\n${version}`);
   }
@@ -94,10 +94,15 @@ export class Oracle {
   /** The index was written: versions of a document it remembers never fall. */
   written(write: { index: string; id: string; before: number | null; version: number; outcome: string }): void {
     const { before, id, index, outcome, version } = write;
-    const table = `shop.${index.slice('shop_'.length)}`;
+    const paired = this.options.store.pairings.find((one) => one.index === index);
+    if (paired === undefined) {
+      this.violate(`${index}/${id} was written before the index was paired`);
+      return;
+    }
+    const name = nameOf(paired.topic, paired.table, id);
     const reached = outcome === 'conflict' ? (before as number) : version;
-    this.cover(table, id, reached);
-    this.taken.set(nameOf(table, id), Math.max(reached, this.taken.get(nameOf(table, id)) ?? 0));
+    this.cover(name, reached);
+    this.taken.set(name, Math.max(reached, this.taken.get(name) ?? 0));
     if (outcome !== 'conflict' && before !== null && version < before)
       this.violate(`${index}/${id} went back from version ${before} to ${version}`);
   }
@@ -186,13 +191,11 @@ export class Oracle {
 
   private isCovered(change: TruthChange): boolean {
     if (change.kind === 'bad' || change.kind === 'unordered') return this.isLettered(change);
-    return (
-      this.isLettered(change) || (this.covered.get(nameOf(`shop.${change.table}`, change.key)) ?? 0) >= change.version
-    );
+    return this.isLettered(change) || (this.covered.get(nameOfChange(change)) ?? 0) >= change.version;
   }
 
-  private isLettered({ key, table, version }: TruthChange): boolean {
-    return this.letters.has(`${nameOf(`shop.${table}`, key)}\n${version}`);
+  private isLettered(change: TruthChange): boolean {
+    return this.letters.has(`${nameOfChange(change)}\n${change.version}`);
   }
 
   private isDurable({ key, kind, offset, partition, table, topic, version }: TruthChange, _place: string): boolean {
@@ -208,9 +211,7 @@ export class Oracle {
 
   /** Versions of the open letters of a key, but for those that nobody is left to close. */
   private openLetters(change: TruthChange): number[] {
-    return this.lettersOf(change).filter(
-      (version) => !this.overtaken.has(`${nameOf(`shop.${change.table}`, change.key)}\n${version}`),
-    );
+    return this.lettersOf(change).filter((version) => !this.overtaken.has(`${nameOfChange(change)}\n${version}`));
   }
 
   private lettersOf({ key, partition, table, topic }: TruthChange): number[] {
@@ -223,6 +224,10 @@ export class Oracle {
         .map((row) => row.version)
     );
   }
+}
+
+function nameOfChange({ key, table, topic }: TruthChange): string {
+  return nameOf(topic, `shop.${table}`, key);
 }
 
 function describe({ key, kind, offset, partition, table, topic, version }: TruthChange): string {

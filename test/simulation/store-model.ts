@@ -7,6 +7,7 @@ import type {
   MonitorRow,
   ParkedKey,
   Partition,
+  SettledKey,
   StoredPosition,
   TableLookup,
   TopicRegistration,
@@ -164,12 +165,12 @@ export class StoreModel {
     }
   }
 
-  closeLetters(keys: readonly KeyVersion[]): number {
-    const versions = new Map(keys.map((one) => [nameOf(one.table.qualified, one.key), one.version]));
+  closeLetters(keys: readonly SettledKey[]): number {
+    const versions = new Map(keys.map((one) => [nameOf(one.table.qualified, one.key, one.topic), one.version]));
     let closed = 0;
     for (const row of this.deadLetters.values()) {
       if (row.state === 'closed' || row.reason === UNORDERED) continue;
-      if (row.version > (versions.get(nameOf(row.tableName, row.key ?? '')) ?? 0)) continue;
+      if (row.version > (versions.get(nameOf(row.tableName, row.key ?? '', row.topic)) ?? 0)) continue;
       row.state = 'closed';
       closed += 1;
     }
@@ -325,8 +326,8 @@ export class StoreModel {
   }
 }
 
-export function nameOf(table: string, key: string): string {
-  return `${table}\n${key}`;
+export function nameOf(...parts: readonly string[]): string {
+  return parts.join('\n');
 }
 
 function isAt(row: Partition, where?: Partition): boolean {
