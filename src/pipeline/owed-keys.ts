@@ -6,7 +6,7 @@ import type { KeyVersion, Partition } from './ports.ts';
  * few are known; `unknown` (every key must be told) until a count has said otherwise, and beyond the bound.
  */
 export class OwedKeys {
-  private readonly partitions = new Map<string, Owed>();
+  private readonly byTopic = new Map<string, Map<number, Owed>>();
   private readonly maxKeys: number;
 
   /** `maxKeys`: keys remembered per partition, 10,000 by default; about 100 bytes each. */
@@ -87,11 +87,15 @@ export class OwedKeys {
   }
 
   private owed({ topic, partition }: Partition): Owed {
-    const name = `${topic}/${partition}`;
-    let owed = this.partitions.get(name);
+    let partitions = this.byTopic.get(topic);
+    if (partitions === undefined) {
+      partitions = new Map();
+      this.byTopic.set(topic, partitions);
+    }
+    let owed = partitions.get(partition);
     if (owed === undefined) {
       owed = { versions: null, added: 0, writing: new Map() };
-      this.partitions.set(name, owed);
+      partitions.set(partition, owed);
     }
     return owed;
   }

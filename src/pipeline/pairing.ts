@@ -42,7 +42,11 @@ export function pairingGuard(
   };
   return ({ entries, table }) => {
     // A change outlives its ticket when another of its key, of another topic, is waited for.
-    const topics = new Set(entries.flatMap(({ place, tickets }) => [place, ...tickets].map(({ topic }) => topic)));
+    const topics = new Set<string>();
+    for (const { place, tickets } of entries) {
+      topics.add(place.topic);
+      for (const { topic } of tickets) topics.add(topic);
+    }
     return firstRefusal(table, [...topics]);
   };
 }

@@ -35,6 +35,8 @@ const DOCUMENT_TROUBLE = new Set([
 /** 400s of a whole request that halving it cannot cure. */
 const REQUEST_TROUBLE = new Set(['media_type_header_exception', 'invalid_index_name_exception', 'security_exception']);
 
+const TAKEN: Outcome = { kind: 'done', conflict: false };
+
 interface Item {
   readonly status?: unknown;
   readonly error?: { readonly type?: unknown; readonly reason?: unknown };
@@ -99,8 +101,8 @@ function itemsOf(answer: Answer, isDelete: readonly boolean[]): Item[] | null {
 /** Null for a 400 that is yet to be judged by its neighbours. */
 function itemOutcome(item: Item, isDelete: boolean): Outcome | null {
   const status = item.status as number;
+  if (status >= 200 && status < 300) return TAKEN;
   const type = typeOf(item);
-  if (status >= 200 && status < 300) return { kind: 'done', conflict: false };
   if (status === 409 && type === 'version_conflict_engine_exception') return { kind: 'done', conflict: true };
   // Not found is how a delete of nothing succeeds. It has no error; a missing index has.
   if (status === 404 && isDelete && item.error === undefined) return { kind: 'done', conflict: false };

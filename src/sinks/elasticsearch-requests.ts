@@ -39,8 +39,8 @@ export interface Request {
   readonly method: 'GET' | 'POST' | 'PUT';
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
-  /** JSON as an object, or NDJSON as text. */
-  readonly body?: object | string;
+  /** JSON as an object, or NDJSON as bytes. */
+  readonly body?: object | Buffer;
 }
 
 /**
@@ -56,7 +56,7 @@ export class ElasticsearchRequests {
   }
 
   async ask({ method, path, query, body }: Request): Promise<Answer> {
-    const isNdjson = typeof body === 'string';
+    const isNdjson = Buffer.isBuffer(body);
     try {
       const { statusCode, body: answer } = await this.client.transport.request(
         {

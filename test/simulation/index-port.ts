@@ -16,7 +16,7 @@ export function indexPort(
     write(writes) {
       const [first] = writes;
       if (first === undefined) return of([]);
-      const body = bulkBody(writes);
+      const body = bulkBody(writes).toString();
       const areDeletes = writes.map(({ document }) => document === null);
       return from(take('bulk', () => model.bulk(first.table.index, body))).pipe(
         catchError(() => of<Answer>({ kind: 'none', errorType: 'timeout' })),
