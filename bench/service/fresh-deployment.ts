@@ -1,4 +1,4 @@
-import type { TableLookup } from '../../src/pipeline/ports.ts';
+import type { RecordFormat, TableLookup } from '../../src/pipeline/ports.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { parkedCount } from '../../test/support/expect-converged.ts';
 import { SluiceProcess } from '../../test/support/sluice-process.ts';
@@ -27,6 +27,8 @@ export class FreshDeployment {
   readonly topic: LiveTopic;
   readonly storeUrl: string;
   readonly lookup: TableLookup;
+  /** What it parses makes the tables of `lookup` know their columns, and so the mapping of `makeIndex`. */
+  readonly format: RecordFormat;
   private readonly load: LoadSummary;
   private readonly journal: JournalUnderTest;
   private readonly index: IndexUnderTest;
@@ -34,13 +36,14 @@ export class FreshDeployment {
   private readonly running = new Set<SluiceProcess>();
 
   private constructor(places: Required<Places>, load: LoadSummary, topic: LiveTopic) {
-    const { lookup } = defaultFormat(load.shape.partitions);
+    const { format, lookup } = defaultFormat(load.shape.partitions);
     const table = lookup(DATABASE, TABLE);
     if (table === null) throw new Error('the table of the load is not routed');
     this.places = places;
     this.load = load;
     this.topic = topic;
     this.lookup = lookup;
+    this.format = format;
     this.journal = new JournalUnderTest(places.mariadb);
     this.storeUrl = this.journal.url;
     this.index = new IndexUnderTest(places.elasticsearch.url, table);

@@ -19,7 +19,7 @@ export interface Paced {
 }
 
 /** How long it waits when nothing is due: rows come in groups of so much time. */
-const TICK_MS = 10;
+export const TICK_MS = 25;
 
 /** When row `row` is due: milliseconds after the first one, which is due at once. */
 export function dueMs(row: number, rate: number): number {

@@ -3,7 +3,6 @@ import type { Change } from '../../src/pipeline/change.ts';
 import type { RecordFormat } from '../../src/pipeline/ports.ts';
 import { PartitionLog } from '../../src/pipeline/position.ts';
 import { mysqlStore } from '../../src/sinks/mysql-store.ts';
-import { defaultFormat } from '../default-format.ts';
 import type { FreshDeployment } from './fresh-deployment.ts';
 import type { LoadRow } from './load-rows.ts';
 
@@ -12,8 +11,10 @@ const PARK_ROWS = 2000;
 const PAGE_ROWS = 4000;
 
 /** Puts the rows into the store as the service parks them: as if the index had been away since the log began. */
-export async function park({ lookup, storeUrl, topic }: FreshDeployment, rows: readonly LoadRow[]): Promise<void> {
-  const { format } = defaultFormat(partitionsOf(rows));
+export async function park(
+  { format, lookup, storeUrl, topic }: FreshDeployment,
+  rows: readonly LoadRow[],
+): Promise<void> {
   const store = mysqlStore({ url: storeUrl, lookup, timeoutMs: 60_000 });
   await store.open();
   try {

@@ -106,7 +106,7 @@ async function recover(
 async function nothingParked({ storeUrl }: FreshDeployment, sluice: SluiceProcess, keys: number): Promise<void> {
   const withinMs = 3_600_000;
   const taken = async (): Promise<boolean> => (await sluice.metric('sluice_recovered_total')) >= keys;
-  await eventually('every parked key is taken up', taken, { withinMs, everyMs: 100 });
+  await eventually('every parked key is taken up', taken, { withinMs, everyMs: 500 });
   const connection = await createConnection(storeUrl);
   try {
     const isEmpty = async (): Promise<boolean> => {

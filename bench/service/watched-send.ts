@@ -5,7 +5,7 @@ import { dueMs } from './paced.ts';
 import type { VisibilityProbe } from './visibility-probe.ts';
 
 /** Rows a second whose visibility is watched: enough for a percentile, few enough not to be a load of their own. */
-const WATCHED_PER_SECOND = 25;
+export const WATCHED_PER_SECOND = 10;
 
 interface WatchedSendOptions {
   readonly topic: LiveTopic;
