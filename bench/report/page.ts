@@ -18,7 +18,7 @@ export function withResults(page: string, results: readonly Result[]): string {
 export function sectionOf(result: Result): string {
   const { configuration, figures, name, runs, table, wrongRuns } = result;
   // One result seldom shows all of them; the others would hide those that it does.
-  const goals = result.goals.filter(({ measured, reached }) => measured !== null || reached !== null);
+  const goals = result.goals.filter(({ reached }) => reached !== null);
   const parts = [`### ${name}`];
   if (wrongRuns > 0) parts.push(`**${wrongRuns} of ${runs} runs ended wrong and have no figure.**`);
   if (goals.length > 0)

@@ -68,6 +68,16 @@ test('wrong runs are told above the figures', () => {
   assert.doesNotMatch(sectionOf(resultOf('none', { figures: [whole], runs: [runs[0]] })), /wrong/);
 });
 
+test('goals that a result says nothing about are not on the page', () => {
+  const goals = [
+    { goal: 'P1', text: 'unique keys', measured: 1.2, target: '≥ 1.5', reached: false },
+    { goal: 'P2', text: 'lean', measured: null, target: '≥ 0.75', reached: null },
+  ];
+  const section = sectionOf(resultOf('a', { figures: [whole], goals }));
+  assert.match(section, /unique keys/);
+  assert.doesNotMatch(section, /lean/);
+});
+
 test('only what is between the markers is replaced, as often as one likes', () => {
   const page = 'before\n<!-- results: written by npm run bench:report -->\nold\n<!-- end of results -->\nafter\n';
   const result = resultOf('a', { figures: [whole], configuration: { node: 'v1 | v2' } });
