@@ -15,9 +15,11 @@ export class EventNotes {
     if (count > 0) this.counts.set(name, (this.counts.get(name) ?? 0) + count);
   }
 
-  /** Throws when a server was lost meanwhile. */
+  /** Throws when a server was lost meanwhile, or when keys were parked, which the position passes before they are indexed. */
   check(): void {
     if (this.failure !== null) throw this.failure;
+    const parked = this.counts.get('parked') ?? 0;
+    if (parked > 0) throw new Error(`${parked} keys were parked: the index took too little for too long`);
   }
 
   private hear(event: PipelineEvent): void {

@@ -53,7 +53,7 @@ export function connect(config: Config, given: Partial<Hooks> = {}): Connected {
     if (event.type === 'committed') crash.committed();
     hooks.onSourceEvent(event);
   };
-  const source = crash.source(sourceOf(config.source, { ...hooks, onSourceEvent, inFlight, store }));
+  const source = crash.source(sourceOf(config, { ...hooks, onSourceEvent, inFlight, store }));
   const format = canalJson({ tables: routes, partitionCount: (topic, epoch) => source.partitionCount(topic, epoch) });
   const buffer = crash.port('buffer', bufferOf(config.buffer, scheduler));
   const index = crash.port('index', indexOf(config.index));
@@ -111,13 +111,21 @@ function lookupOf(routes: Tables): TableLookup {
   };
 }
 
-function sourceOf(source: Settings['source'], hooks: Hooks & { inFlight: InFlight; store: Store }): Source {
+/** Bytes worth a fetch: half of what one partition may give. */
+const FETCH_BYTES = 1 << 20;
+/** Of a window, what a change may wait for others to be fetched with: a batch costs the same for one row and for hundreds. */
+const FETCH_SHARE = 1 / 20;
+const MOST_FETCH_WAIT_MS = 300;
+
+function sourceOf({ source, window }: Config, hooks: Hooks & { inFlight: InFlight; store: Store }): Source {
   const { inFlight, onSourceEvent, scheduler, store } = hooks;
   if (source.type === 'file') {
     const { path, topic, partitions } = source;
     return fileSource({ path, topic, inFlight, scheduler, ...(partitions === undefined ? {} : { partitions }) });
   }
-  return kafkaSource({ ...kafkaOptions(source), inFlight, registry: store, scheduler, onEvent: onSourceEvent });
+  const maxWaitMs = Math.max(1, Math.min(MOST_FETCH_WAIT_MS, Math.round(window.ms * FETCH_SHARE)));
+  const reading = { ...kafkaOptions(source), minBytes: FETCH_BYTES, maxWaitMs };
+  return kafkaSource({ ...reading, inFlight, registry: store, scheduler, onEvent: onSourceEvent });
 }
 
 /** How to reach Kafka, and what to read there. */

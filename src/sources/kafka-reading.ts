@@ -48,7 +48,7 @@ export class KafkaReading {
     this.options = options;
     this.kafka = kafkaClient(options);
     this.topics = new KafkaTopics(options);
-    const { maxBytes = 8 << 20, maxBytesPerPartition = 2 << 20, maxWaitMs = 300 } = options;
+    const { maxBytes = 8 << 20, maxBytesPerPartition = 2 << 20, maxWaitMs = 300, minBytes = 1 } = options;
     this.consumer = this.kafka.consumer({
       groupId: options.groupId,
       sessionTimeout: options.sessionTimeoutMs ?? 30_000,
@@ -56,6 +56,7 @@ export class KafkaReading {
       rebalanceTimeout: 60_000,
       metadataMaxAge: options.metadataMaxAgeMs ?? 60_000,
       allowAutoTopicCreation: false,
+      minBytes,
       maxBytes,
       maxBytesPerPartition,
       maxWaitTimeInMs: maxWaitMs,

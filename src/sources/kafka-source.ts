@@ -21,6 +21,8 @@ export interface KafkaSourceOptions extends KafkaClientOptions {
   readonly maxBytesPerPartition?: number;
   /** Bytes of one fetch. Default 8 MiB. */
   readonly maxBytes?: number;
+  /** Bytes that the broker gathers before it answers a fetch, unless `maxWaitMs` has passed. Default 1: what there is. */
+  readonly minBytes?: number;
   /** How long the broker may wait for data, and the longest wait after a pause. Milliseconds, default 300. */
   readonly maxWaitMs?: number;
   /** How often topics are looked at anew, for added partitions above all. Milliseconds, default 60000. */
