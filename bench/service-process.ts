@@ -1,7 +1,7 @@
 import { asyncScheduler } from 'rxjs';
 import { InFlight } from '../src/pipeline/position.ts';
 import { runService } from '../src/pipeline/run-service.ts';
-import { DEFAULT_OPTIONS } from '../src/pipeline/stages.ts';
+import { DEFAULT_IN_FLIGHT, DEFAULT_OPTIONS } from '../src/pipeline/stages.ts';
 import { elasticsearchSink } from '../src/sinks/elasticsearch-sink.ts';
 import { mysqlStore } from '../src/sinks/mysql-store.ts';
 import { noBuffer } from '../src/sinks/no-buffer.ts';
@@ -9,7 +9,6 @@ import { redisBuffer } from '../src/sinks/redis-buffer.ts';
 import { kafkaSource } from '../src/sources/kafka-source.ts';
 import { defaultFormat } from './default-format.ts';
 import { EventNotes } from './event-notes.ts';
-import { IN_FLIGHT } from './stages-under-test.ts';
 
 /** One run of the service. */
 export interface ServiceOrder {
@@ -39,7 +38,7 @@ async function serve(order: ServiceOrder): Promise<Readonly<Record<string, numbe
   const { ends, redisUrl } = order;
   const events = new EventNotes();
   const { format, lookup } = defaultFormat(ends.length);
-  const inFlight = new InFlight(IN_FLIGHT);
+  const inFlight = new InFlight(DEFAULT_IN_FLIGHT);
   const store = mysqlStore({ url: order.storeUrl, lookup });
   await store.open();
   let isSettled = (): boolean => false;

@@ -4,17 +4,14 @@ import type { ParseChangesOptions } from '../src/operators/parse-changes.ts';
 import type { Report } from '../src/pipeline/events.ts';
 import type { RecordFormat } from '../src/pipeline/ports.ts';
 import { InFlight } from '../src/pipeline/position.ts';
-import { DEFAULT_OPTIONS } from '../src/pipeline/stages.ts';
-
-/** The in-flight limit that configuration sets by default. */
-export const IN_FLIGHT = { bytes: 128 << 20, changes: 500_000 };
+import { DEFAULT_IN_FLIGHT, DEFAULT_OPTIONS } from '../src/pipeline/stages.ts';
 
 /** The first and the last stage of intake with every default. Nothing may be parked or become a letter: that errs. */
 export function stagesUnderTest(
   format: RecordFormat,
   report: Report,
 ): { inFlight: InFlight; parse: ParseChangesOptions; window: LatestPerKeyOptions } {
-  const inFlight = new InFlight(IN_FLIGHT);
+  const inFlight = new InFlight(DEFAULT_IN_FLIGHT);
   const common = { inFlight, report, scheduler: asyncScheduler };
   const refuse = (): never => {
     throw new Error('a change was parked or rejected');

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { DEFAULT_IN_FLIGHT, DEFAULT_OPTIONS } from '../pipeline/stages.ts';
 import { bytes, field, text, whole } from './fields.ts';
 import { index } from './index-schema.ts';
 import { source, tables } from './source-schema.ts';
@@ -14,7 +15,7 @@ const window = z.strictObject({
   maxBytes: field(
     'bytes',
     'Bytes that close a window early. Not above `inFlight.bytes`.',
-    bytes(64 * KIB).default(64 * MIB),
+    bytes(64 * KIB).default(DEFAULT_OPTIONS.window.maxBytes),
   ),
   parkAfterWindows: field(
     'number',
@@ -24,11 +25,15 @@ const window = z.strictObject({
 });
 
 const inFlight = z.strictObject({
-  bytes: field('bytes', 'Bytes read and not yet settled; the source pauses there.', bytes(MIB).default(128 * MIB)),
+  bytes: field(
+    'bytes',
+    'Bytes read and not yet settled; the source pauses there.',
+    bytes(MIB).default(DEFAULT_IN_FLIGHT.bytes),
+  ),
   changes: field(
     'number',
     'Changes read and not yet settled; the source pauses there.',
-    whole(1000, 100_000_000).default(500_000),
+    whole(1000, 100_000_000).default(DEFAULT_IN_FLIGHT.changes),
   ),
 });
 
