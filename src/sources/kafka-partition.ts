@@ -3,6 +3,7 @@ import type { Batch, KafkaMessage } from 'kafkajs';
 import { type LogRecord, type RecordBatch, recordsSize } from '../pipeline/change.ts';
 import type { InFlight, PartitionLog } from '../pipeline/position.ts';
 import { anchorChanged, outsideLog, type StartPlace } from './kafka-checks.ts';
+import { FetchedRecord } from './kafka-records.ts';
 import { anchorOf, recordSlices } from './record-slices.ts';
 
 export interface KafkaPartitionOptions {
@@ -22,7 +23,10 @@ export type Taken =
   | { readonly kind: 'seek' }
   | { readonly kind: 'hole' };
 
-type Fetched = Pick<Batch, 'messages' | 'firstOffset' | 'lastOffset'>;
+interface Fetched extends Pick<Batch, 'firstOffset' | 'lastOffset'> {
+  /** In offset order; all decoded by us, or all by kafkajs. */
+  readonly messages: readonly KafkaMessage[] | readonly FetchedRecord[];
+}
 
 /**
  * One partition during one assignment: turns what is fetched into batches and admits each to the log.
@@ -65,12 +69,12 @@ export class KafkaPartition {
     const next = Number(batch.lastOffset()) + 1;
     const doubt = this.doubt(first);
     if (doubt !== null) return doubt;
+    const records = logRecords(batch.messages);
     if (this.anchor !== null) {
-      this.verifyAnchor(batch.messages[0]);
+      this.verifyAnchor(records[0]);
       if (this.log.read < first || this.log.read >= next) return { kind: 'seek' };
     }
-    const from = this.log.read;
-    return this.emitSlices(batch.messages.filter(({ offset }) => Number(offset) >= from).map(recordOf), next);
+    return this.emitSlices(recordsFrom(records, this.log.read), next);
   }
 
   /** kafkajs passes over a batch of control and aborted records by itself and only tells of it. */
@@ -97,14 +101,14 @@ export class KafkaPartition {
     return { kind: 'hole' };
   }
 
-  private verifyAnchor(message: KafkaMessage | undefined): void {
+  private verifyAnchor(record: LogRecord | undefined): void {
     const anchor = this.anchor as NonNullable<StartPlace['anchor']>;
     this.anchor = null;
     const isSame =
-      message !== undefined &&
-      Number(message.offset) === anchor.offset &&
-      Number(message.timestamp) === anchor.timestampMs &&
-      hash('md5', message.value ?? '', 'hex') === anchor.hash;
+      record !== undefined &&
+      record.offset === anchor.offset &&
+      record.timestampMs === anchor.timestampMs &&
+      hash('md5', record.value ?? '', 'hex') === anchor.hash;
     if (!isSame) throw anchorChanged(this.place, anchor);
   }
 
@@ -128,6 +132,17 @@ export class KafkaPartition {
     }
     return { kind: 'read', ...taken };
   }
+}
+
+function recordsFrom(records: readonly LogRecord[], offset: number): readonly LogRecord[] {
+  const start = records.findIndex((record) => record.offset >= offset);
+  if (start === -1) return [];
+  return start === 0 ? records : records.slice(start);
+}
+
+function logRecords(messages: Fetched['messages']): readonly LogRecord[] {
+  const isOurs = (all: Fetched['messages']): all is readonly FetchedRecord[] => all[0] instanceof FetchedRecord;
+  return isOurs(messages) ? messages : messages.map(recordOf);
 }
 
 function recordOf({ offset, timestamp, key, value }: KafkaMessage): LogRecord {

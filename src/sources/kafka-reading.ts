@@ -21,6 +21,7 @@ import type { KafkaPartition } from './kafka-partition.ts';
 import { KafkaPause } from './kafka-pause.ts';
 import type { KafkaSourceOptions } from './kafka-source.ts';
 import { KafkaTopics, type Share } from './kafka-topics.ts';
+import { patchFetches } from './kafkajs-patches.ts';
 
 const RETRY_MS = 1000;
 
@@ -46,6 +47,8 @@ export class KafkaReading {
 
   constructor(options: KafkaSourceOptions) {
     this.options = options;
+    const notApplied = patchFetches();
+    if (notApplied !== null) options.onEvent({ type: 'warning', detail: notApplied });
     this.kafka = kafkaClient(options);
     this.topics = new KafkaTopics(options);
     const { maxBytes = 8 << 20, maxBytesPerPartition = 2 << 20, maxWaitMs = 300, minBytes = 1 } = options;

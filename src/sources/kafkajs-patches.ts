@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
 import { compressFrame, decompressFrame } from 'lz4-napi';
+import { type DecodeRecords, leanDecoder } from './kafka-records.ts';
 
 /** Name of the error that ends a consumer whose position lies outside the log; its message is `topic/partition`. */
 export const OUT_OF_RANGE = 'SluicePositionOutOfRange';
@@ -38,6 +39,7 @@ interface Connection {
 }
 
 let notApplied: readonly string[] | null = null;
+let fetches: { readonly notApplied: string | null } | null = null;
 
 /**
  * Teaches kafkajs 2.2.4 the codecs it lacks and mends five methods. Returns what could not be mended, one sentence each:
@@ -55,6 +57,33 @@ export function patchKafkajs(): readonly string[] {
     mend(version, 'kafkajs/src/network/connection', 'processData', breakOffNonsense),
   ].filter((reason) => reason !== null);
   return notApplied;
+}
+
+/**
+ * Makes every consumer of kafkajs 2.2.4 in this process read fetches with `leanDecoder`: messages are `FetchedRecord`s then.
+ * Returns why that is not so, or null. It has to come before the first fetch of the process; calling it again changes nothing.
+ */
+export function patchFetches(): string | null {
+  fetches ??= { notApplied: replaceDecoder() };
+  return fetches.notApplied;
+}
+
+function replaceDecoder(): string | null {
+  const path = 'kafkajs/src/protocol/requests/fetch/v4/decodeMessages';
+  const { version } = require('kafkajs/package.json') as { version: string };
+  if (version !== PATCHED_VERSION) return `fetches are decoded by kafkajs: it is ${version}, not ${PATCHED_VERSION}`;
+  try {
+    const file = require.resolve(path);
+    if (file in require.cache) return 'fetches are decoded by kafkajs: it has begun to';
+    const original = require(path) as DecodeRecords;
+    const loaded = require.cache[file];
+    if (typeof original !== 'function' || loaded === undefined)
+      return `fetches are decoded by kafkajs: ${path} is another`;
+    loaded.exports = leanDecoder(original);
+    return null;
+  } catch {
+    return `fetches are decoded by kafkajs: ${path} cannot be loaded`;
+  }
 }
 
 /** Applies one change to one method of a class; returns why not, or null when it is applied. */
