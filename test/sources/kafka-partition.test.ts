@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { KafkaMessage } from 'kafkajs';
 import type { RecordBatch } from '../../src/pipeline/change.ts';
 import { InFlight, PartitionLog } from '../../src/pipeline/position.ts';
 import { KafkaPartition, type Taken } from '../../src/sources/kafka-partition.ts';
+import { FetchedRecord } from '../../src/sources/kafka-records.ts';
 import { anchorOf } from '../../src/sources/record-slices.ts';
 
 /** A log as the broker holds it: the offsets that exist. */
@@ -126,6 +126,19 @@ test('a batch is taken as far as the limit lets it, and what is left is fetched 
   );
 });
 
+test('messages that kafkajs decoded by itself are read as well', () => {
+  const { batches, partition } = read({ from: 8, anchor: anchorOf([recordAt(7)]) });
+  const messages = [7, 8, 9].map((offset) => {
+    const { timestampMs, key, value } = recordAt(offset);
+    return { offset: String(offset), timestamp: String(timestampMs), key, value, attributes: 0, headers: {} };
+  });
+  assert.equal(partition.take({ ...fetched([7, 8, 9]), messages }).kind, 'read');
+  assert.deepEqual(
+    batches.flatMap(({ records }) => records),
+    [recordAt(8), recordAt(9)],
+  );
+});
+
 test('what a batch is charged is what the parser gives back', () => {
   const { batches, inFlight, partition } = read({ from: 0 });
   partition.take(fetched([0, 1, 2]));
@@ -168,9 +181,10 @@ function read({
 }
 
 function fetched(offsets: Offsets, { lastOffset = offsets.at(-1) ?? 0 } = {}) {
-  const messages = offsets.map((offset): KafkaMessage => {
-    const { timestampMs, value } = recordAt(offset);
-    return { offset: String(offset), timestamp: String(timestampMs), key: null, value, attributes: 0, headers: {} };
+  const context = { producerId: '-1', inTransaction: false, isControl: false };
+  const messages = offsets.map((offset) => {
+    const { timestampMs, key, value } = recordAt(offset);
+    return new FetchedRecord(offset, timestampMs, key, value, context);
   });
   return { messages, firstOffset: () => String(offsets[0]), lastOffset: () => String(lastOffset) };
 }
