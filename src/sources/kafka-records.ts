@@ -101,7 +101,7 @@ function appendRecords(records: FetchedRecord[], batch: Buffer, body: Buffer): v
   const baseTimestamp = int64(batch, 27);
   const appendTimestamp = (attributes & LOG_APPEND_TIME) === 0 ? null : int64(batch, 35);
   const count = batch.readInt32BE(57);
-  if (baseOffset < 0 || !Number.isSafeInteger(baseOffset) || count < 0) throw unreadable('its first offset or count');
+  if (!Number.isSafeInteger(baseOffset)) throw unreadable('an offset that is not safe');
   const context: BatchContext = {
     producerId: String(batch.readBigInt64BE(43)),
     inTransaction: (attributes & TRANSACTIONAL) !== 0,
@@ -114,9 +114,10 @@ function appendRecords(records: FetchedRecord[], batch: Buffer, body: Buffer): v
     cursor.at += 1; // attributes of the record, which have no meaning yet
     const timestamp = baseTimestamp + cursor.varlong();
     const offset = baseOffset + cursor.varint();
-    const key = cursor.bytes(end);
-    const value = cursor.bytes(end);
-    if (cursor.at > end || end > body.length || offset <= last) throw unreadable(`record ${index} of ${count}`);
+    const key = cursor.bytes();
+    const value = cursor.bytes();
+    if (cursor.at > end || end > body.length) throw unreadable(`record ${index} of ${count} is longer than it says`);
+    if (offset <= last) throw unreadable(`offset ${offset} after ${last}`);
     last = offset;
     cursor.at = end;
     records.push(new FetchedRecord(offset, appendTimestamp ?? timestamp, key, value, context));
@@ -159,12 +160,12 @@ class Cursor {
     return bits % 2 === 0 ? bits / 2 : -(bits + 1) / 2;
   }
 
-  /** A length and so many bytes, which must not reach beyond `end`; null for length -1. */
-  bytes(end: number): Buffer | null {
+  /** A length and so many bytes; null for length -1. */
+  bytes(): Buffer | null {
     const length = this.varint();
-    const start = this.at;
     if (length === -1) return null;
-    if (length < 0 || start + length > end) throw unreadable('a key or value that is longer than its record');
+    if (length < 0) throw unreadable(`${length} bytes`);
+    const start = this.at;
     this.at += length;
     return this.buffer.subarray(start, this.at);
   }

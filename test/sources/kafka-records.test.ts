@@ -167,28 +167,28 @@ test('any bytes behind the head of a batch give records in order or an error of 
 });
 
 test('lengths and counts that cannot be are refused', async () => {
-  const cases: [what: string, damage: (buffer: Buffer) => void][] = [
-    ['a batch of no length', (buffer) => buffer.writeInt32BE(0, 8)],
-    ['a batch that goes back', (buffer) => buffer.writeInt32BE(-12, 8)],
-    ['more records than there are', (buffer) => buffer.writeInt32BE(2 ** 31 - 1, 57)],
-    ['fewer records than there are', (buffer) => buffer.writeInt32BE(2, 57)],
-    ['a count below zero', (buffer) => buffer.writeInt32BE(-1, 57)],
-    ['an offset below zero', (buffer) => buffer.writeBigInt64BE(-5n, 0)],
-    ['an offset that is not safe', (buffer) => buffer.writeBigInt64BE(2n ** 53n, 0)],
-    ['an unknown codec', (buffer) => buffer.writeInt16BE(7, 21)],
-    ['plain records that are said to be compressed', (buffer) => buffer.writeInt16BE(1, 21)],
-    ['a record without length', (buffer) => buffer.writeInt8(0, 61)],
-    ['a record that is longer than the batch', (buffer) => buffer.writeInt8(126, 61)],
-    ['a length without end', (buffer) => buffer.fill(0xff, 61)],
-    ['a time without end', (buffer) => buffer.fill(0xff, 63)],
-    ['a key that is longer than its record', (buffer) => buffer.writeInt8(126, 65)],
-    ['a key of less than no length', (buffer) => buffer.writeInt8(3, 65)],
-    ['offsets that go back', (buffer) => buffer.writeInt8(4, 64)],
+  const cases: [message: RegExp, damage: (buffer: Buffer) => void][] = [
+    [/a record batch of 0 bytes/, (buffer) => buffer.writeInt32BE(0, 8)],
+    [/a record batch of -12 bytes/, (buffer) => buffer.writeInt32BE(-12, 8)],
+    [/record 3 of 2147483647/, (buffer) => buffer.writeInt32BE(2 ** 31 - 1, 57)],
+    [/belong to no record/, (buffer) => buffer.writeInt32BE(2, 57)],
+    [/belong to no record/, (buffer) => buffer.writeInt32BE(-1, 57)],
+    [/offset -5 after -1/, (buffer) => buffer.writeBigInt64BE(-5n, 0)],
+    [/not safe/, (buffer) => buffer.writeBigInt64BE(2n ** 53n, 0)],
+    [/compression 7/, (buffer) => buffer.writeInt16BE(7, 21)],
+    [/compressed records: incorrect header check/, (buffer) => buffer.writeInt16BE(1, 21)],
+    [/record 0 of 3 is longer/, (buffer) => buffer.writeInt8(0, 61)],
+    [/record 0 of 3 is longer/, (buffer) => buffer.writeInt8(126, 61)],
+    [/more than 5 bytes/, (buffer) => buffer.fill(0xff, 61)],
+    [/more than 10 bytes/, (buffer) => buffer.fill(0xff, 63)],
+    [/record 0 of 3 is longer/, (buffer) => buffer.writeInt8(126, 65)],
+    [/-2 bytes/, (buffer) => buffer.writeInt8(3, 65)],
+    [/offset 1 after 2/, (buffer) => buffer.writeInt8(4, 64)],
   ];
-  for (const [what, damage] of cases) {
+  for (const [message, damage] of cases) {
     const buffer = Buffer.from(await encodeBatch(0, one));
     damage(buffer);
-    await assert.rejects(decodeRecordBatches(buffer), { name: 'KafkaJSError', retriable: true }, what);
+    await assert.rejects(decodeRecordBatches(buffer), { name: 'KafkaJSError', retriable: true, message });
   }
 });
 
@@ -205,7 +205,9 @@ test('reading ends before a batch of another format, and kafkajs reads what begi
     asked.push(decoder);
     return [];
   });
-  for (const answer of [withLength(old), withLength(Buffer.alloc(0)), withLength(Buffer.alloc(9)), Buffer.alloc(2)]) {
+  const short = Buffer.concat([withLength(Buffer.alloc(9)), Buffer.alloc(20, 2)]);
+  const cut = withLength(await encodeBatch(0, one)).subarray(0, -1);
+  for (const answer of [withLength(old), withLength(Buffer.alloc(0)), short, cut, Buffer.alloc(2)]) {
     const decoder = new Decoder(answer);
     await decode(decoder);
     assert.deepEqual([asked.pop(), decoder.offset], [decoder, 0]);
