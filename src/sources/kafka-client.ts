@@ -1,4 +1,4 @@
-import kafkajs, { type Admin, type Kafka, type KafkaConfig, type SASLOptions } from 'kafkajs';
+import kafkajs, { type Admin, type ISocketFactory, type Kafka, type KafkaConfig, type SASLOptions } from 'kafkajs';
 import { asyncScheduler, defer, firstValueFrom, retry, type SchedulerLike, throwError, timer } from 'rxjs';
 import { SluiceError } from '../pipeline/errors.ts';
 import { OUT_OF_RANGE, patchKafkajs } from './kafkajs-patches.ts';
@@ -17,9 +17,12 @@ export interface KafkaClientOptions {
 
 /**
  * A Kafka client with our settings and patches. Make one for each consumer: consumers of one client share a map of
- * committed offsets, which each join clears.
+ * committed offsets, which each join clears. `plainSocket` makes its sockets where there is no TLS.
  */
-export function kafkaClient({ brokers, clientId = 'sluice', ssl, sasl, onEvent }: KafkaClientOptions): Kafka {
+export function kafkaClient(
+  { brokers, clientId = 'sluice', ssl, sasl, onEvent }: KafkaClientOptions,
+  plainSocket?: ISocketFactory,
+): Kafka {
   for (const detail of patchKafkajs()) onEvent({ type: 'warning', detail });
   return new kafkajs.Kafka({
     brokers: [...brokers],
@@ -34,6 +37,7 @@ export function kafkaClient({ brokers, clientId = 'sluice', ssl, sasl, onEvent }
       ({ namespace, log }) =>
         onEvent({ type: 'warning', detail: `kafkajs ${namespace}: ${log.message}` }),
     ...(ssl === undefined ? {} : { ssl }),
+    ...(ssl || plainSocket === undefined ? {} : { socketFactory: plainSocket }),
     ...(sasl === undefined ? {} : { sasl }),
   });
 }

@@ -13,6 +13,7 @@ import type { RecordBatch } from '../pipeline/change.ts';
 import { SluiceError } from '../pipeline/errors.ts';
 import type { Assignment } from '../pipeline/ports.ts';
 import { AssignmentFeed } from './assignment-feed.ts';
+import { lendingSocket } from './kafka-answers.ts';
 import { outsideLog, partitionRanges } from './kafka-checks.ts';
 import { kafkaClient, kafkaError, outOfRangePlace, withAdmin } from './kafka-client.ts';
 import { KafkaCommits } from './kafka-commits.ts';
@@ -48,8 +49,8 @@ export class KafkaReading {
   constructor(options: KafkaSourceOptions) {
     this.options = options;
     const notApplied = patchFetches();
-    if (notApplied !== null) options.onEvent({ type: 'warning', detail: notApplied });
-    this.kafka = kafkaClient(options);
+    for (const detail of notApplied) options.onEvent({ type: 'warning', detail });
+    this.kafka = kafkaClient(options, notApplied.length === 0 ? lendingSocket : undefined);
     this.topics = new KafkaTopics(options);
     const { maxBytes = 8 << 20, maxBytesPerPartition = 2 << 20, maxWaitMs = 300, minBytes = 1 } = options;
     this.consumer = this.kafka.consumer({

@@ -3,14 +3,13 @@ import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
 import { compressFrame, decompressFrame } from 'lz4-napi';
+import { type Connection, forgetAnswer, gatherAnswers } from './kafka-answers.ts';
 import { type DecodeRecords, leanDecoder } from './kafka-records.ts';
 
 /** Name of the error that ends a consumer whose position lies outside the log; its message is `topic/partition`. */
 export const OUT_OF_RANGE = 'SluicePositionOutOfRange';
 
 const PATCHED_VERSION = '2.2.4';
-/** The length that comes before each answer. */
-const INT32_BYTES = 4;
 const require = createRequire(import.meta.url);
 
 interface RequestQueue {
@@ -27,19 +26,8 @@ interface OffsetManager {
   setDefaultOffset(place: { topic: string; partition: number }): Promise<void>;
 }
 
-/** `bytesNeeded` and the rest are the beginning of an answer that has not come in full yet. */
-interface Connection {
-  bytesBuffered: number;
-  bytesNeeded: number;
-  chunks: Buffer[];
-  socket?: { destroy(error: Error): void };
-  isConnected(): boolean;
-  connect(): Promise<boolean>;
-  processData(data: Buffer): void;
-}
-
 let notApplied: readonly string[] | null = null;
-let fetches: { readonly notApplied: string | null } | null = null;
+let fetchesNotApplied: readonly string[] | null = null;
 
 /**
  * Teaches kafkajs 2.2.4 the codecs it lacks and mends five methods. Returns what could not be mended, one sentence each:
@@ -60,17 +48,22 @@ export function patchKafkajs(): readonly string[] {
 }
 
 /**
- * Makes every consumer of kafkajs 2.2.4 in this process read fetches with `leanDecoder`: messages are `FetchedRecord`s then.
- * Returns why that is not so, or null. It has to come before the first fetch of the process; calling it again changes nothing.
+ * Makes every consumer of kafkajs 2.2.4 in this process read fetches our way: answers are gathered, and messages are
+ * `FetchedRecord`s. Returns what is not so, one sentence each. It has to come before the first fetch of the process; calling
+ * it again changes nothing.
  */
-export function patchFetches(): string | null {
-  fetches ??= { notApplied: replaceDecoder() };
-  return fetches.notApplied;
+export function patchFetches(): readonly string[] {
+  if (fetchesNotApplied !== null) return fetchesNotApplied;
+  const { version } = require('kafkajs/package.json') as { version: string };
+  fetchesNotApplied = [
+    mend(version, 'kafkajs/src/network/connection', 'processData', gatherAnswers),
+    replaceDecoder(version),
+  ].filter((reason) => reason !== null);
+  return fetchesNotApplied;
 }
 
-function replaceDecoder(): string | null {
+function replaceDecoder(version: string): string | null {
   const path = 'kafkajs/src/protocol/requests/fetch/v4/decodeMessages';
-  const { version } = require('kafkajs/package.json') as { version: string };
   if (version !== PATCHED_VERSION) return `fetches are decoded by kafkajs: it is ${version}, not ${PATCHED_VERSION}`;
   try {
     const file = require.resolve(path);
@@ -164,12 +157,6 @@ export function breakOffNonsense(prototype: Connection): void {
       this.socket?.destroy(error instanceof Error ? error : new Error('unreadable answer'));
     }
   };
-}
-
-function forgetAnswer(connection: Connection): void {
-  connection.bytesBuffered = 0;
-  connection.bytesNeeded = INT32_BYTES;
-  connection.chunks = [];
 }
 
 class PositionOutOfRange extends kafkajs.KafkaJSNonRetriableError {

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { createServer, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
-import { patchKafkajs } from '../../src/sources/kafkajs-patches.ts';
+import { lendingSocket } from '../../src/sources/kafka-answers.ts';
+import { patchFetches, patchKafkajs } from '../../src/sources/kafkajs-patches.ts';
 import { eventually } from '../support/eventually.ts';
 
 interface Connection {
@@ -20,30 +21,25 @@ const server = createServer();
 /** How the broker answers each request, in turn; it gets the request's number. */
 const answers: ((socket: Socket, correlationId: number) => void)[] = [];
 let connection: Connection;
+/** Reads as a source does. */
+let lent: Connection;
 
 before(async () => {
   patchKafkajs();
+  patchFetches();
   server.on('connection', (socket) => {
     socket.on('error', () => undefined);
     // Length, key, version and then the number of the request.
     socket.on('data', (request) => answers.shift()?.(socket, request.readInt32BE(8)));
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port } = server.address() as { port: number };
-  const Connection = require('kafkajs/src/network/connection') as new (options: object) => Connection;
-  const silent = { debug: () => undefined, warn: () => undefined, error: () => undefined, info: () => undefined };
-  connection = new Connection({
-    host: '127.0.0.1',
-    port,
-    logger: { namespace: () => silent },
-    socketFactory: plainSocket(),
-    requestTimeout: 5000,
-    connectionTimeout: 1000,
-  });
+  connection = connectionBy(plainSocket());
+  lent = connectionBy(lendingSocket);
 });
 
 after(async () => {
   await connection.disconnect();
+  await lent.disconnect();
   server.close();
 });
 
@@ -71,6 +67,37 @@ test('an answer that is none breaks the connection, and the next one is good aga
   assert.equal(await ask(), 'whole');
 });
 
+test('long answers come whole through a socket that reads into one buffer, after half of one, too', async () => {
+  const long = Array.from({ length: 300_000 }, (_, index) => index).join();
+  answers.push(
+    (socket, id) => socket.write(answer(id, long)),
+    (socket, id) => socket.write(answer(id, 'short')),
+    (socket, id) => socket.write(answer(id, long).subarray(0, 1_000_000), () => socket.destroy()),
+    (socket, id) => socket.write(answer(id, long)),
+  );
+  await lent.connect();
+  assert.equal(await ask(lent), long);
+  assert.equal(await ask(lent), 'short');
+  await assert.rejects(ask(lent), { name: 'KafkaJSConnectionClosedError' });
+  await eventually('the connection is known to be gone', () => !lent.isConnected());
+  await lent.connect();
+  assert.equal(await ask(lent), long);
+});
+
+function connectionBy(socketFactory: unknown): Connection {
+  const { port } = server.address() as { port: number };
+  const Connection = require('kafkajs/src/network/connection') as new (options: object) => Connection;
+  const silent = { debug: () => undefined, warn: () => undefined, error: () => undefined, info: () => undefined };
+  return new Connection({
+    host: '127.0.0.1',
+    port,
+    logger: { namespace: () => silent },
+    socketFactory,
+    requestTimeout: 5000,
+    connectionTimeout: 1000,
+  });
+}
+
 function answer(correlationId: number, text: string): Buffer {
   const head = Buffer.alloc(8);
   head.writeInt32BE(4 + text.length, 0);
@@ -79,7 +106,7 @@ function answer(correlationId: number, text: string): Buffer {
 }
 
 /** Sends a request of no meaning and resolves with the text of its answer. */
-function ask(): Promise<unknown> {
+function ask(asked = connection): Promise<unknown> {
   const request = {
     apiKey: 3,
     apiVersion: 0,
@@ -91,5 +118,5 @@ function ask(): Promise<unknown> {
     decode: async (payload: Buffer) => payload.toString(),
     parse: async (text: string) => text,
   };
-  return connection.send({ request, response });
+  return asked.send({ request, response });
 }
