@@ -25,6 +25,7 @@ test('every operator has a marble file of its name', () => {
     'delivery.ts',
     'entry.ts',
     'fold.ts',
+    'key-index.ts',
     'newest-per-key.ts',
     'outcome-groups.ts',
     'slots.ts',

@@ -105,8 +105,7 @@ export class Fold {
     const found: Entry[] = [];
     for (const fold of this.folds.all) {
       if (fold.size === 0) continue;
-      const last = windowOf(fold);
-      const taken = fold.takeMatching((entry) => entry.since <= last);
+      const taken = fold.takeSince(windowOf(fold));
       this.keys -= taken.length;
       this.out += taken.length;
       for (const entry of taken) if (this.keepsLive(entry)) found.push(entry);
@@ -117,9 +116,10 @@ export class Fold {
   /** Joins entries that a newer change has replaced meanwhile to their successors; returns the others. */
   joinSuperseded(entries: readonly Entry[]): Entry[] {
     return entries.filter((entry) => {
-      const newer = this.folds.find(entry.change.table, entry.place.topic)?.get(entry.change.key) ?? null;
-      if (newer === null || newer.change.version < entry.change.version) return true;
-      this.join(entry, newer);
+      const fold = this.folds.find(entry.change.table, entry.place.topic);
+      const newer = fold?.get(entry.change.key) ?? null;
+      if (fold === null || newer === null || newer.change.version < entry.change.version) return true;
+      this.join(entry, newer, fold);
       return false;
     });
   }
@@ -137,7 +137,7 @@ export class Fold {
       if (older !== null) {
         this.account(sizeOf(entry.change) - sizeOf(older.change));
         standFor(older, entry.change, entry.place);
-        this.join(entry, older);
+        this.join(entry, older, fold);
       } else {
         this.out -= 1;
         this.keys += 1;
@@ -209,12 +209,13 @@ export class Fold {
     claim(entry, ticket);
   }
 
-  /** Ends `entry` in favour of `successor`, which takes over its claims. */
-  private join(entry: Entry, successor: Entry): void {
+  /** Ends `entry` in favour of `successor`, which is in `fold` and takes over its claims. */
+  private join(entry: Entry, successor: Entry, fold: TableFold): void {
     for (const ticket of entry.tickets) claim(successor, ticket);
     entry.tickets = [];
     successor.firstOffset = Math.min(successor.firstOffset, entry.firstOffset);
     successor.since = Math.min(successor.since, entry.since);
+    fold.heldSince(entry.since);
     successor.parkedVersion = Math.max(successor.parkedVersion, entry.parkedVersion);
     this.gone(entry);
   }

@@ -1,13 +1,9 @@
 import type { Table } from '../pipeline/change.ts';
 import type { Entry } from './entry.ts';
+import { KeyIndex } from './key-index.ts';
 
-/** Where an entry is kept; null once it was taken. Marking costs a fraction of deleting the key from the map. */
-interface Cell {
-  entry: Entry | null;
-}
-
-/** As many cells are kept before it matters how few of them are live. */
-const DEAD_CELLS = 1024;
+/** So many places are kept before it matters how many of them are taken. */
+const MANY = 1024;
 
 /** The folds of all indices. One for each topic that a table comes from: versions of two topics say nothing about each other. */
 export class TableFolds {
@@ -37,13 +33,15 @@ export class TableFolds {
 export class TableFold {
   readonly table: Table;
   readonly topic: string;
-  private entries: Cell[] = [];
+  private byKey = new KeyIndex();
+  /** Places of entries: of closed windows, then of the open one; those up to `cursor` were taken. */
+  private entered: number[] = [];
   private cursor = 0;
   private dueEnd = 0;
-  private returned: Cell[] = [];
-  private recovered: Cell[] = [];
-  private byKey = new Map<string, Cell>();
-  private live = 0;
+  private returned: number[] = [];
+  private recovered: number[] = [];
+  /** No key in here became unsettled before this window. */
+  private earliest = Number.POSITIVE_INFINITY;
   /** No batch is taken before this time (ms): the index takes nothing now. */
   heldUntilMs = 0;
   /** While true one batch at a time is taken: the index answered `hold` and has not taken anything since. */
@@ -62,7 +60,7 @@ export class TableFold {
   }
 
   get size(): number {
-    return this.live;
+    return this.byKey.size;
   }
 
   get hasDue(): boolean {
@@ -70,11 +68,11 @@ export class TableFold {
   }
 
   get(key: string): Entry | null {
-    return this.byKey.get(key)?.entry ?? null;
+    return this.byKey.get(key);
   }
 
   push(entry: Entry): void {
-    this.entries.push(this.keep(entry));
+    this.entered.push(this.keep(entry));
   }
 
   giveBack(entry: Entry): void {
@@ -86,6 +84,11 @@ export class TableFold {
     this.recovered.push(this.keep(entry));
   }
 
+  /** A key in here has been unsettled since this window. */
+  heldSince(window: number): void {
+    this.earliest = Math.min(this.earliest, window);
+  }
+
   /** A shorter hold does not end a longer one. */
   hold(untilMs: number): void {
     this.heldUntilMs = Math.max(this.heldUntilMs, untilMs);
@@ -93,7 +96,7 @@ export class TableFold {
   }
 
   close(): void {
-    this.dueEnd = this.entries.length;
+    this.dueEnd = this.entered.length;
   }
 
   /**
@@ -109,72 +112,70 @@ export class TableFold {
   }
 
   /** True when none is left. */
-  private takeFrom(cells: Cell[], accept: (entry: Entry) => boolean): boolean {
-    let index = 0;
-    while (index < cells.length && this.offer(cells[index] as Cell, accept)) index += 1;
-    cells.splice(0, index);
-    return cells.length === 0;
+  private takeFrom(places: number[], accept: (entry: Entry) => boolean): boolean {
+    let taken = 0;
+    while (taken < places.length && this.offer(places[taken] as number, accept)) taken += 1;
+    if (taken > 0) places.splice(0, taken);
+    return places.length === 0;
   }
 
   /** True when none is left. */
   private takeClosed(accept: (entry: Entry) => boolean): boolean {
-    while (this.cursor < this.dueEnd && this.offer(this.entries[this.cursor] as Cell, accept)) this.cursor += 1;
+    while (this.cursor < this.dueEnd && this.offer(this.entered[this.cursor] as number, accept)) this.cursor += 1;
     return this.cursor === this.dueEnd;
   }
 
-  /** Takes out every entry that `matches`, due or not. */
-  takeMatching(matches: (entry: Entry) => boolean): Entry[] {
+  /** Takes out every entry that became unsettled in this window or before it, due or not. */
+  takeSince(window: number): Entry[] {
     const found: Entry[] = [];
-    const findIn = (cells: Iterable<Cell>): void => {
-      for (const cell of cells) {
-        if (cell.entry === null || !matches(cell.entry)) continue;
-        found.push(cell.entry);
-        cell.entry = null;
+    if (window < this.earliest) return found;
+    this.earliest = Number.POSITIVE_INFINITY;
+    const isLeft = (place: number): boolean => {
+      const entry = this.byKey.at(place);
+      if (entry.since > window) {
+        this.heldSince(entry.since);
+        return true;
       }
+      found.push(entry);
+      this.byKey.remove(place);
+      return false;
     };
-    findIn(this.returned);
-    findIn(this.recovered);
-    findIn(this.entries);
-    this.live -= found.length;
-    this.returned = this.returned.filter(isLive);
-    this.recovered = this.recovered.filter(isLive);
-    while (this.cursor < this.entries.length && this.entries[this.cursor]?.entry === null) this.cursor += 1;
-    this.dueEnd = Math.max(this.dueEnd, this.cursor);
+    this.returned = this.returned.filter(isLeft);
+    this.recovered = this.recovered.filter(isLeft);
+    const due = this.entered.slice(this.cursor, this.dueEnd).filter(isLeft);
+    this.entered = [...due, ...this.entered.slice(this.dueEnd).filter(isLeft)];
+    this.cursor = 0;
+    this.dueEnd = due.length;
     this.tidy();
     return found;
   }
 
-  private keep(entry: Entry): Cell {
-    const cell: Cell = { entry };
-    this.byKey.set(entry.change.key, cell);
-    this.live += 1;
-    return cell;
+  private keep(entry: Entry): number {
+    this.heldSince(entry.since);
+    return this.byKey.add(entry);
   }
 
-  private offer(cell: Cell, accept: (entry: Entry) => boolean): boolean {
-    if (cell.entry === null) return true;
-    if (!accept(cell.entry)) return false;
-    cell.entry = null;
-    this.live -= 1;
+  private offer(place: number, accept: (entry: Entry) => boolean): boolean {
+    if (!accept(this.byKey.at(place))) return false;
+    this.byKey.remove(place);
     return true;
   }
 
-  /** Drops what was taken: at once when nothing is left, else when most cells are dead. */
+  /** Gives back what many keys needed once few of them are left. */
   private tidy(): void {
-    const cells = Math.max(this.entries.length, this.byKey.size);
-    if (this.live > 0 && (cells <= DEAD_CELLS || cells <= 4 * this.live)) return;
-    const due = this.entries.slice(this.cursor, this.dueEnd).filter(isLive);
-    const open = this.entries.slice(this.dueEnd).filter(isLive);
-    this.entries = [...due, ...open];
-    this.cursor = 0;
-    this.dueEnd = due.length;
-    this.byKey = new Map();
-    for (const cell of [...this.returned, ...this.recovered, ...this.entries]) {
-      if (cell.entry !== null) this.byKey.set(cell.entry.change.key, cell);
+    if (this.cursor === this.entered.length || (this.cursor > MANY && 2 * this.cursor > this.entered.length)) {
+      this.entered = this.entered.slice(this.cursor);
+      this.dueEnd -= this.cursor;
+      this.cursor = 0;
     }
+    const { byKey } = this;
+    if (byKey.places <= MANY || byKey.places <= 16 * byKey.size) return;
+    this.byKey = new KeyIndex();
+    const moved = (place: number): number => this.byKey.add(byKey.at(place));
+    this.returned = this.returned.map(moved);
+    this.recovered = this.recovered.map(moved);
+    this.entered = this.entered.slice(this.cursor).map(moved);
+    this.dueEnd -= this.cursor;
+    this.cursor = 0;
   }
-}
-
-function isLive(cell: Cell): boolean {
-  return cell.entry !== null;
 }

@@ -9,11 +9,15 @@ import { changeAt } from './held.ts';
 
 const ticket = new PartitionLog('shop', 0, 0).admit(0, 1, null);
 
+/** Each key becomes unsettled in one of so many windows, whatever came before. */
+const WINDOWS = 40;
+
 /** A few, or so many at once that what was taken is dropped in between. */
 const many = fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 1500 }));
 const step = fc.oneof(
   fc.record({ type: fc.constantFrom('push', 'recover', 'take', 'give-back' as const), count: many }),
-  fc.record({ type: fc.constantFrom('take-to', 'take-but' as const), count: fc.integer({ min: 2, max: 60 }) }),
+  fc.record({ type: fc.constant('take-to' as const), count: fc.integer({ min: 2, max: 60 }) }),
+  fc.record({ type: fc.constantFrom('take-since', 'join' as const), count: fc.integer({ min: 0, max: WINDOWS }) }),
   fc.record({ type: fc.constant('close' as const), count: fc.constant(0) }),
 );
 
@@ -76,18 +80,23 @@ class TableModel {
     this.came(taken, expected);
   }
 
-  /** Takes all but the entries whose offset `nth` divides, due or not. */
-  takeBut(nth: number): void {
-    const isLeft = ({ change }: Entry): boolean => change.offset % nth === 0;
+  /** Takes the entries of the window given and of those before it, due or not. */
+  takeSince(window: number): void {
+    const isLeft = ({ since }: Entry): boolean => since > window;
     const expected = [...this.returned, ...this.recovered, ...this.due, ...this.open].filter((entry) => !isLeft(entry));
     this.returned = this.returned.filter(isLeft);
     this.recovered = this.recovered.filter(isLeft);
     this.due = this.due.filter(isLeft);
     this.open = this.open.filter(isLeft);
-    this.came(
-      this.fold.takeMatching((entry) => !isLeft(entry)),
-      expected,
-    );
+    this.came(this.fold.takeSince(window), expected);
+  }
+
+  /** The last entry of each list takes over from one that has been unsettled for longer. */
+  join(window: number): void {
+    for (const entry of [this.returned, this.recovered, this.due, this.open].flatMap((list) => list.at(-1) ?? [])) {
+      entry.since = Math.min(entry.since, window);
+      this.fold.heldSince(window);
+    }
   }
 
   giveBack(count: number): void {
@@ -107,7 +116,8 @@ class TableModel {
 
   private next(): Entry {
     this.keys += 1;
-    return entryOf(changeAt(lettersOf(this.keys - 1), this.keys - 1, 2), ticket, 0);
+    const since = (7 * this.keys) % WINDOWS;
+    return entryOf(changeAt(lettersOf(this.keys - 1), this.keys - 1, 2), ticket, since);
   }
 
   /** What comes before the first entry of a list whose offset `nth` divides. */
@@ -132,7 +142,8 @@ test('entries come out once: given back ones, half a batch of recovered ones, an
         else if (type === 'recover') model.recover(count);
         else if (type === 'take') model.take(count);
         else if (type === 'take-to') model.takeTo(count);
-        else if (type === 'take-but') model.takeBut(count);
+        else if (type === 'take-since') model.takeSince(count);
+        else if (type === 'join') model.join(count);
         else if (type === 'give-back') model.giveBack(count);
         else model.close();
         model.compare();
