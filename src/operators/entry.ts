@@ -9,8 +9,8 @@ export interface Entry {
   change: Change;
   /** Where `change` was read. The tickets may be of other places too, when a key has moved or its table went astray. */
   place: { readonly topic: string; readonly partition: number };
-  /** Tickets held, one a log at most: the oldest unsettled change of this key in that log. */
-  tickets: Ticket[];
+  /** Tickets held, one a log at most: the oldest unsettled change of this key in that log. Entries of one batch may share the list. */
+  tickets: readonly Ticket[];
   /** Offset of the oldest unsettled change. */
   firstOffset: number;
   /** The window in which the key became unsettled. */
@@ -19,12 +19,17 @@ export interface Entry {
   parkedVersion: number;
 }
 
-/** A key that becomes unsettled in this window. The ticket's hold is already taken; a page's ticket says that the store has the key. */
-export function entryOf(change: Change, ticket: Ticket, window: number): Entry {
+const NONE: readonly Ticket[] = [];
+
+/**
+ * A key that becomes unsettled in this window. The ticket's hold is already taken; a page's ticket says that the store has the
+ * key. `tickets`: the list of this ticket alone, for callers that make many entries of it.
+ */
+export function entryOf(change: Change, ticket: Ticket, window: number, tickets: readonly Ticket[] = [ticket]): Entry {
   return {
     change,
     place: ticket,
-    tickets: [ticket],
+    tickets,
     firstOffset: change.offset,
     since: window,
     parkedVersion: ticket.log === null ? change.version : 0,
@@ -37,9 +42,30 @@ export function standFor(entry: Entry, change: Change, place: Entry['place']): v
   entry.place = place;
 }
 
+/** True when the entry has nothing to gain from this ticket: it holds an older one of the same log, and no other. */
+export function isCovered({ tickets }: Entry, ticket: Ticket): boolean {
+  const held = tickets[0];
+  if (held === undefined || tickets.length > 1 || held.log !== ticket.log) return false;
+  return ticket.log === null || held.firstOffset <= ticket.firstOffset;
+}
+
+/** False when every partition it came from was assigned anew. */
+export function isLive({ tickets }: Entry): boolean {
+  for (const ticket of tickets) if (ticket.isLive) return true;
+  return false;
+}
+
+/** The tickets that the entry held, which from now on are the caller's. */
+export function disclaim(entry: Entry): readonly Ticket[] {
+  const { tickets } = entry;
+  entry.tickets = NONE;
+  return tickets;
+}
+
 /** Hands one hold of `ticket` to the entry. Of two holds in one log the older counts; one that no longer counts is released. */
 export function claim(entry: Entry, ticket: Ticket): void {
-  const { tickets } = entry;
+  const tickets = [...entry.tickets];
+  entry.tickets = tickets;
   const slot = tickets.findIndex((held) => held.log === ticket.log);
   const held = tickets[slot];
   if (held === undefined) tickets.push(ticket);

@@ -1,7 +1,7 @@
 import type { Change, ChangeBatch, Table } from '../pipeline/change.ts';
 import { sizeOf } from '../pipeline/change.ts';
 import type { InFlight, Ticket } from '../pipeline/position.ts';
-import { claim, type Entry, entryOf, standFor } from './entry.ts';
+import { claim, disclaim, type Entry, entryOf, isCovered, isLive, standFor } from './entry.ts';
 import { type TableFold, TableFolds } from './table-fold.ts';
 
 export type { Entry } from './entry.ts';
@@ -38,16 +38,21 @@ export class Fold {
 
   /** Takes up a batch as one unit and gives back the pipeline's own hold on its ticket. */
   add(batch: ChangeBatch): void {
+    const { changes, load, ticket, topic } = batch;
+    const tickets = [ticket];
+    let [bytes, keys] = [0, 0];
     let fold: TableFold | null = null;
-    for (const change of batch.changes) {
-      if (fold?.table !== change.table) fold = this.folds.of(change.table, batch.topic, this.window);
+    for (const change of changes) {
+      if (fold?.table !== change.table) fold = this.folds.of(change.table, topic, this.window);
       const entry = fold.get(change.key);
-      if (entry === null) this.insert(fold, change, batch.ticket);
-      else this.supersede(entry, change, batch.ticket);
+      if (entry === null) {
+        bytes += this.insert(fold, entryOf(change, ticket, this.window, tickets), ticket);
+        keys += 1;
+      } else bytes += this.supersede(entry, change, ticket);
     }
-    this.entered += batch.changes.length;
-    this.inFlight.add(-batch.load.bytes, -batch.load.changes);
-    batch.ticket.release();
+    this.entered += changes.length;
+    this.inFlight.add(bytes - load.bytes, keys - load.changes);
+    ticket.release();
   }
 
   /** Ends the open window: everything in the fold is due. Returns how many changes came, and how many needed no write of their own. */
@@ -129,13 +134,15 @@ export class Fold {
     for (const entry of entries) {
       if (this.joinSuperseded([entry]).length === 0 || !this.keepsLive(entry)) continue;
       if (entry.parkedVersion === entry.change.version) {
-        this.gone(entry);
+        this.settle([entry]);
         continue;
       }
       const fold = this.folds.of(entry.change.table, entry.place.topic, this.window);
       const older = fold.get(entry.change.key);
       if (older !== null) {
-        this.account(sizeOf(entry.change) - sizeOf(older.change));
+        const bytes = sizeOf(entry.change) - sizeOf(older.change);
+        this.bytes += bytes;
+        this.inFlight.add(bytes, 0);
         standFor(older, entry.change, entry.place);
         this.join(entry, older, fold);
       } else {
@@ -161,9 +168,11 @@ export class Fold {
     fold.lastProgress = this.window;
   }
 
-  /** Ends entries that are settled or parked: their claims are released and their bytes free. */
+  /** Ends entries that are settled, parked, joined or let go: their claims are released and their bytes free. */
   settle(entries: readonly Entry[]): void {
-    for (const entry of entries) this.gone(entry);
+    let bytes = 0;
+    for (const entry of entries) bytes += this.end(entry);
+    this.inFlight.add(-bytes, -entries.length);
   }
 
   private takeFrom(fold: TableFold, limit: TakeLimit): { entries: Entry[]; bytes: number } {
@@ -185,59 +194,59 @@ export class Fold {
     return { entries, bytes };
   }
 
-  private insert(fold: TableFold, change: Change, ticket: Ticket): void {
+  /** Returns the bytes that the entry takes; `add` accounts for them. */
+  private insert(fold: TableFold, entry: Entry, ticket: Ticket): number {
     ticket.hold();
     if (fold.size === 0 && fold.batchesOut === 0 && !fold.isFailing) fold.lastProgress = this.window;
-    const entry = entryOf(change, ticket, this.window);
     if (ticket.log === null) fold.recover(entry);
     else fold.push(entry);
     this.keys += 1;
-    this.account(sizeOf(change));
-    this.inFlight.add(0, 1);
+    const bytes = sizeOf(entry.change);
+    this.bytes += bytes;
+    return bytes;
   }
 
-  private supersede(entry: Entry, change: Change, ticket: Ticket): void {
+  /** Returns the bytes by which the entry grows; `add` accounts for them. */
+  private supersede(entry: Entry, change: Change, ticket: Ticket): number {
     this.superseded += 1;
+    let bytes = 0;
     if (change.version >= entry.change.version) {
-      this.account(sizeOf(change) - sizeOf(entry.change));
+      bytes = sizeOf(change) - sizeOf(entry.change);
+      this.bytes += bytes;
       standFor(entry, change, ticket);
     }
     if (ticket.log === null) entry.parkedVersion = Math.max(entry.parkedVersion, change.version);
     entry.firstOffset = Math.min(entry.firstOffset, change.offset);
-    if (entry.tickets.length === 1 && entry.tickets[0] === ticket) return;
-    ticket.hold();
-    claim(entry, ticket);
+    if (!isCovered(entry, ticket)) {
+      ticket.hold();
+      claim(entry, ticket);
+    }
+    return bytes;
   }
 
   /** Ends `entry` in favour of `successor`, which is in `fold` and takes over its claims. */
   private join(entry: Entry, successor: Entry, fold: TableFold): void {
-    for (const ticket of entry.tickets) claim(successor, ticket);
-    entry.tickets = [];
+    for (const ticket of disclaim(entry)) claim(successor, ticket);
     successor.firstOffset = Math.min(successor.firstOffset, entry.firstOffset);
     successor.since = Math.min(successor.since, entry.since);
     fold.heldSince(entry.since);
     successor.parkedVersion = Math.max(successor.parkedVersion, entry.parkedVersion);
-    this.gone(entry);
+    this.settle([entry]);
   }
 
   /** False, and the entry is let go, when its partition was assigned anew: it is read again. */
   private keepsLive(entry: Entry): boolean {
-    if (entry.tickets.some((ticket) => ticket.isLive)) return true;
-    this.gone(entry);
+    if (isLive(entry)) return true;
+    this.settle([entry]);
     return false;
   }
 
-  /** The one place where an entry ends. Only entries that are out of the fold end. */
-  private gone(entry: Entry): void {
-    for (const ticket of entry.tickets) ticket.release();
-    entry.tickets = [];
+  /** The one place where an entry ends, out of the fold. Returns the bytes that are free; `settle` accounts for them. */
+  private end(entry: Entry): number {
+    const bytes = sizeOf(entry.change);
     this.out -= 1;
-    this.account(-sizeOf(entry.change));
-    this.inFlight.add(0, -1);
-  }
-
-  private account(bytes: number): void {
-    this.bytes += bytes;
-    this.inFlight.add(bytes, 0);
+    this.bytes -= bytes;
+    for (const ticket of disclaim(entry)) ticket.release();
+    return bytes;
   }
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { changeOf } from '../../marbles/change-words.ts';
 import { recoveredPage, roomyInFlight } from '../../marbles/word-log.ts';
-import { claim, type Entry, entryOf } from '../../src/operators/entry.ts';
+import { claim, disclaim, type Entry, entryOf, isCovered, isLive } from '../../src/operators/entry.ts';
 import { PartitionLog, type Ticket } from '../../src/pipeline/position.ts';
 
 /** The next batch of a log, of one record that is in the journal. */
@@ -95,4 +95,35 @@ test('the claim of an old assignment is released when the partition is read agai
 test('a key of a page is parked at its own version, and one of the live stream is not', () => {
   assert.equal(entryFrom(pageOf('a1')).parkedVersion, 1);
   assert.equal(entryFrom(nextOf(new PartitionLog('shop', 0, 0))).parkedVersion, 0);
+});
+
+test('a ticket covers an entry only when its claim would change nothing, and a claim leaves a shared list of tickets alone', () => {
+  const lost = new PartitionLog('shop', 0, 0);
+  const old = nextOf(lost);
+  lost.retire();
+  const logs = [new PartitionLog('shop', 0, 0), new PartitionLog('shop', 1, 0)] as const;
+  const tickets = [old, ...logs.flatMap((log) => [nextOf(log), nextOf(log)]), pageOf('a1'), pageOf('a2')];
+  const some = fc.constantFrom(...tickets);
+  fc.assert(
+    fc.property(fc.array(some, { minLength: 1, maxLength: 4 }), some, ([first, ...others], last) => {
+      assert.ok(first !== undefined);
+      for (const ticket of [first, ...others, last]) ticket.hold();
+      const shared = [first];
+      const entry = entryOf(changeOf('a1'), first, 0, shared);
+      for (const ticket of others) claim(entry, ticket);
+      const before = [...entry.tickets];
+      const covered = isCovered(entry, last);
+      claim(entry, last);
+      const isSame = entry.tickets.length === before.length && entry.tickets.every((one, i) => one === before[i]);
+      if (covered) assert.ok(isSame);
+      else if (before.length === 1 && before[0]?.log === last.log) assert.ok(!isSame);
+      assert.ok(shared.length === 1 && shared[0] === first);
+      assert.equal(
+        isLive(entry),
+        entry.tickets.some((ticket) => ticket.isLive),
+      );
+      for (const ticket of disclaim(entry)) ticket.release();
+      assert.deepEqual(entry.tickets, []);
+    }),
+  );
 });

@@ -110,6 +110,11 @@ export const MUTANTS: readonly Mutant[] = [
         from: 'ticket.firstOffset < held.firstOffset',
         to: 'ticket.firstOffset > held.firstOffset',
       },
+      {
+        file: 'src/operators/entry.ts',
+        from: 'held.firstOffset <= ticket.firstOffset',
+        to: 'held.firstOffset >= ticket.firstOffset',
+      },
     ],
   },
   {
