@@ -43,7 +43,7 @@ export class KeyIndex {
     const { entries, slots } = this;
     const hash = this.hashOf(key);
     const mask = slots.length - 2;
-    let slot = (2 * hash) & mask;
+    let slot = (hash << 1) & mask;
     for (let probe = 0; probe < MOST_PROBES; probe += 1) {
       const place = slots[slot + 1] as number;
       if (place === 0) break;
@@ -82,7 +82,7 @@ export class KeyIndex {
   private enter(hash: number, place: number): void {
     const { slots } = this;
     const mask = slots.length - 2;
-    let slot = (2 * hash) & mask;
+    let slot = (hash << 1) & mask;
     for (let probe = 0; probe < MOST_PROBES; probe += 1) {
       if (slots[slot + 1] === 0) {
         slots[slot] = hash;

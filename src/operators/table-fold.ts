@@ -161,21 +161,20 @@ export class TableFold {
     return true;
   }
 
-  /** Gives back what many keys needed once few of them are left. */
+  /** Gives back what keys needed: at once when none is left, else when few of many are. */
   private tidy(): void {
-    if (this.cursor === this.entered.length || (this.cursor > MANY && 2 * this.cursor > this.entered.length)) {
-      this.entered = this.entered.slice(this.cursor);
-      this.dueEnd -= this.cursor;
-      this.cursor = 0;
-    }
-    const { byKey } = this;
-    if (byKey.places <= MANY || byKey.places <= 16 * byKey.size) return;
+    const { byKey, cursor, entered } = this;
+    const isSpacious = byKey.places > MANY && byKey.places > 16 * byKey.size;
+    const isNew = byKey.size === 0 ? byKey.places > 0 : isSpacious;
+    if (!isNew && cursor < entered.length && (cursor <= MANY || 2 * cursor <= entered.length)) return;
+    this.entered = entered.slice(cursor);
+    this.dueEnd -= cursor;
+    this.cursor = 0;
+    if (!isNew) return;
     this.byKey = new KeyIndex();
     const moved = (place: number): number => this.byKey.add(byKey.at(place));
     this.returned = this.returned.map(moved);
     this.recovered = this.recovered.map(moved);
-    this.entered = this.entered.slice(this.cursor).map(moved);
-    this.dueEnd -= this.cursor;
-    this.cursor = 0;
+    this.entered = this.entered.map(moved);
   }
 }
