@@ -1,7 +1,15 @@
 import { placeOf } from '../pipeline/change.ts';
 import type { KeyVersion, ParkedKey, Partition, TableLookup } from '../pipeline/ports.ts';
-import { changeOfRow, rowBytesOf } from './store-rows.ts';
-import { insertRows, insertStatement, runPerItem, type SqlDatabase, type SqlValue } from './store-sql.ts';
+import { CHANGE_COLUMNS, changeOfRow, rowBytesOf } from './store-rows.ts';
+import {
+  type Dialect,
+  insertRows,
+  insertStatement,
+  runPerList,
+  type SqlDatabase,
+  type SqlSession,
+  type SqlValue,
+} from './store-sql.ts';
 
 const BACKOFF_BASE_MS = 1000;
 const BACKOFF_MAX_MS = 600_000;
@@ -65,25 +73,47 @@ function firstVersionOf({ change, firstOffset }: ParkedKey): number {
   return firstOffset <= change.offset || placeOf(change.version).epoch === 0 ? version : version - 2 ** 44;
 }
 
-/** Removes parked keys whose version is not above the one given. Resolves with the number removed. */
-export async function unpark(database: SqlDatabase, keys: readonly KeyVersion[]): Promise<number> {
-  if (keys.length === 0) return 0;
-  // Most of the time nothing is parked: one look instead of one comparison a key.
-  const { rows } = await database.run('SELECT 1 FROM parked_keys LIMIT 1', []);
-  if (rows.length === 0) return 0;
-  const statement = {
-    head: 'DELETE FROM parked_keys WHERE',
-    condition: 'table_name = ? AND primary_key = ? AND version <= ?',
-  };
-  // One transaction, so one flush; in key order, as rows are locked when they are parked.
-  const { affected } = await database.transaction((session) =>
-    runPerItem(session, statement, [...keys].sort(byTableAndKey), (item) => [
-      item.table.qualified,
-      item.key,
-      item.version,
-    ]),
+/**
+ * Removes parked keys whose version is not above the one given. Resolves with the number removed. Rows are found by key and
+ * removed by id: one condition a key on both columns takes the server twice the time.
+ */
+export function unpark(database: SqlDatabase, keys: readonly KeyVersion[]): Promise<number> {
+  const tables = [...Map.groupBy(keys, ({ table }) => table.qualified)].sort(([a], [b]) => (a < b ? -1 : 1));
+  if (tables.length === 0) return Promise.resolve(0);
+  // One transaction, so one flush.
+  return database.transaction(async (session) => {
+    let removed = 0;
+    for (const [table, some] of tables) removed += await unparkOf(database.dialect, session, table, versionsOf(some));
+    return removed;
+  });
+}
+
+/** The highest version of each key as the database spells it, in key order, as rows are locked when they are parked. */
+function versionsOf(keys: readonly KeyVersion[]): ReadonlyMap<string, number> {
+  const versions = new Map<string, number>();
+  for (const { key, version } of [...keys].sort(byTableAndKey)) {
+    const spelled = key.toWellFormed(); // half a character becomes U+FFFD in UTF-8
+    versions.set(spelled, Math.max(version, versions.get(spelled) ?? 0));
+  }
+  return versions;
+}
+
+async function unparkOf(
+  { locking }: Dialect,
+  session: SqlSession,
+  table: string,
+  versions: ReadonlyMap<string, number>,
+): Promise<number> {
+  const parked = await runPerList(
+    session,
+    (marks) =>
+      `SELECT id, primary_key, version FROM parked_keys WHERE table_name = ? AND primary_key IN (${marks})${locking}`,
+    [...versions.keys()],
+    [table],
   );
-  return affected;
+  const settled = parked.rows.filter((row) => Number(row.version) <= (versions.get(String(row.primary_key)) ?? 0));
+  const ids = settled.map(({ id }) => Number(id));
+  return (await runPerList(session, (marks) => `DELETE FROM parked_keys WHERE id IN (${marks})`, ids)).affected;
 }
 
 export interface ParkedPage {
@@ -120,10 +150,10 @@ export function parkedPage(
       count += 1;
     }
     if (count === 0) return { keys: [], cursor: null };
-    const page = await session.run(`SELECT * FROM parked_keys WHERE ${condition} AND id <= ? ORDER BY id`, [
-      ...values,
-      last,
-    ]);
+    const page = await session.run(
+      `SELECT ${CHANGE_COLUMNS}, first_offset FROM parked_keys WHERE ${condition} AND id <= ? ORDER BY id`,
+      [...values, last],
+    );
     await session.run(
       `UPDATE parked_keys SET next_attempt_ms = ? + ${database.dialect.least(`${BACKOFF_BASE_MS} * (1 << ${database.dialect.least('attempts', '16')})`, `${BACKOFF_MAX_MS}`)},
          attempts = attempts + 1 WHERE ${condition} AND id <= ?`,

@@ -31,6 +31,8 @@ export interface Dialect {
   /** What to do when the unique columns are taken; assignments run left to right on MySQL, so a compared column is set last. */
   onConflict(unique: string, assignments: readonly string[]): string;
   least(a: string, b: string): string;
+  /** What a SELECT ends with that locks its rows until the transaction does. */
+  readonly locking: '' | ' FOR UPDATE';
   /** Rows of the largest insert. */
   readonly maxRows: number;
 }
@@ -45,6 +47,7 @@ export const mysqlDialect: Dialect = {
     return `ON DUPLICATE KEY UPDATE ${assignments.length > 0 ? assignments.join(', ') : `${first} = ${first}`}`;
   },
   least: (a, b) => `LEAST(${a}, ${b})`,
+  locking: ' FOR UPDATE',
   maxRows: 500, // a slice of records is as long, so one of one row each takes one statement
 };
 
@@ -56,6 +59,7 @@ export const sqliteDialect: Dialect = {
       ? `ON CONFLICT (${unique}) DO UPDATE SET ${assignments.join(', ')}`
       : 'ON CONFLICT DO NOTHING',
   least: (a, b) => `MIN(${a}, ${b})`,
+  locking: '', // a transaction has the file for itself
   maxRows: 64,
 };
 
@@ -135,6 +139,27 @@ export async function insertRows(
   await database.transaction(async (session) => {
     for (const span of spans) await insert(session, span);
   });
+}
+
+/** Values of the longest list in a statement. */
+const LIST_VALUES = 512;
+
+/** Runs the statement that `text` makes of the place-holders of a list, as often as the list needs, and adds up the answers. */
+export async function runPerList(
+  session: SqlSession,
+  text: (marks: string) => string,
+  list: readonly SqlValue[],
+  headValues: readonly SqlValue[] = [],
+): Promise<SqlAnswer> {
+  let affected = 0;
+  const rows: SqlRow[] = [];
+  for (const { from, to } of spansOf(list.length, LIST_VALUES, Number.MAX_SAFE_INTEGER)) {
+    const marks = new Array<string>(to - from).fill('?').join(',');
+    const answer = await session.run(text(marks), [...headValues, ...list.slice(from, to)]);
+    affected += answer.affected;
+    for (const row of answer.rows) rows.push(row);
+  }
+  return { rows, affected };
 }
 
 /** Runs `head (condition OR condition …)` over items, each with its values, and adds up the rows affected. */

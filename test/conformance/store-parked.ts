@@ -121,6 +121,33 @@ export function parkedConformance(opened: () => OpenPlace): void {
     assert.equal(await store.parkedCount(partition), ALIKE.length - 1);
   });
 
+  test('every key can be un-parked, whatever its characters, and the highest of several versions counts', async () => {
+    const { store } = opened();
+    const partition = newPartition();
+    const table = newTable();
+    const keys = [...ALIKE, 'half \ud83d', '\udc00', '', 'it\'s \\ "quoted" %', '?'];
+    await answerOf(store.park(keys.map((key) => parkedAt(partition, changeAt(table, key, 7)))));
+    const settled = (offset: number) => keys.map((key) => ({ table, key, version: versionOf(0, offset) }));
+    assert.equal(await answerOf(store.unpark(settled(6))), 0);
+    assert.equal(await answerOf(store.unpark([...settled(8), ...settled(6)])), keys.length);
+    assert.equal(await store.parkedCount(partition), 0);
+  });
+
+  test('keys of several tables are un-parked by one call, each at its own version', async () => {
+    const { store } = opened();
+    const partition = newPartition();
+    const [one, other] = [newTable(), newTable()] as [Table, Table];
+    await answerOf(
+      store.park([one, other].map((table, offset) => parkedAt(partition, changeAt(table, 'k', 1 + offset)))),
+    );
+    const version = versionOf(0, 1);
+    assert.equal(await answerOf(store.unpark([one, other].map((table) => ({ table, key: 'k', version })))), 1);
+    assert.deepEqual(
+      (await allParked(store, partition)).map(({ change }) => change.table),
+      [other],
+    );
+  });
+
   test('the longest key fits, in a table and topic of the longest names', async () => {
     const { store } = opened();
     const partition = { topic: 't'.repeat(249), partition: 0 };
