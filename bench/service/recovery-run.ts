@@ -24,6 +24,8 @@ export interface Recovery {
   readonly live: Delays;
   readonly liveRows: number;
   readonly cost: Cost;
+  /** CPU of Elasticsearch for a document of the bare client, microseconds: what it takes when nothing else runs. */
+  readonly bulkCpuUs: number;
   /** Of the whole life of the process. */
   readonly peakResidentBytes: number;
 }
@@ -64,7 +66,8 @@ export async function measureRecovery(ground: Ground, options: RecoveryOptions):
       bulkPerSecond: rateOf(bulkMeter.result.ms),
     };
     const ratio = rates.keysPerSecond / Math.min(rates.selectPerSecond, rates.bulkPerSecond);
-    return { ...rates, ratio, ...recovered };
+    const bulkCpuUs = (bulkMeter.result.serverCpuUs.elasticsearch ?? 0) / keys;
+    return { ...rates, ratio, bulkCpuUs, ...recovered };
   } finally {
     await deployment.close();
   }

@@ -148,12 +148,16 @@ const HEADS = [
   'ratio',
   'live p50 / p99 / max ms',
   'own CPU µs/key',
+  'Elasticsearch / MariaDB / Redis',
+  'Elasticsearch, bulk alone',
   'peak MiB',
   'others',
 ];
 
 function rowOf(figure: Recovery, at: number): string[] {
-  const { bulkPerSecond, cost, keysPerSecond, live, peakResidentBytes, ratio, selectPerSecond } = figure;
+  const { bulkCpuUs, bulkPerSecond, cost, keysPerSecond, live, peakResidentBytes, ratio, selectPerSecond } = figure;
+  const perKey = (us: number): number => us / ((keysPerSecond * cost.ms) / 1000);
+  const { elasticsearch = 0, mariadb = 0, redis = 0 } = cost.serverCpuUs;
   return [
     String(at + 1),
     whole(keysPerSecond),
@@ -161,7 +165,9 @@ function rowOf(figure: Recovery, at: number): string[] {
     whole(bulkPerSecond),
     ratio.toFixed(2),
     [live.p50Ms, live.p99Ms, live.maxMs].map(whole).join(' / '),
-    (cost.ownCpuUs / ((keysPerSecond * cost.ms) / 1000)).toFixed(1),
+    perKey(cost.ownCpuUs).toFixed(1),
+    [elasticsearch, mariadb, redis].map((us) => perKey(us).toFixed(1)).join(' / '),
+    bulkCpuUs.toFixed(1),
     whole(peakResidentBytes / 2 ** 20),
     cost.otherCores.toFixed(2),
   ];
