@@ -8,6 +8,7 @@ import { SERVERS_OF } from './scenario.ts';
 import { Servers } from './servers.ts';
 import { type BenchSettings, readSettings, USAGE } from './settings.ts';
 import { tableOf } from './table.ts';
+import { warmElasticsearch } from './warm-elasticsearch.ts';
 
 /** Runs every scenario on every load, round by round, so that what is compared ran next to each other. */
 async function bench(settings: BenchSettings): Promise<void> {
@@ -21,6 +22,7 @@ async function bench(settings: BenchSettings): Promise<void> {
     const configuration = { ...describeMachine(), ...(await servers.describe()), ...describeSettings(settings) };
     for (const [name, value] of Object.entries(configuration)) console.log(`${name.padEnd(14)} ${value}`);
     for (const name of settings.scenarios) scenarios.push(await RemoteScenario.open(name, settings.loads, servers));
+    await warmElasticsearch(servers.elasticsearches, (name) => servers.focus([name]));
     const runs = await runRounds(settings, scenarios, servers);
     const figures = settings.loads.flatMap(({ name: load }) =>
       settings.scenarios.flatMap((scenario) => figuresOf(runs, scenario, load) ?? []),
@@ -33,7 +35,7 @@ async function bench(settings: BenchSettings): Promise<void> {
       writeFileSync(settings.json, `${JSON.stringify({ configuration, settings, figures, goals, runs }, null, 2)}\n`);
     }
   } finally {
-    servers.focus([...names]);
+    await servers.focus([...names]);
     for (const scenario of scenarios) await scenario.close();
     await servers.stop();
   }
@@ -48,7 +50,7 @@ async function runRounds(
   for (let round = 1 - settings.warmUps; round <= settings.repeats; round += 1) {
     for (const { name: load } of settings.loads) {
       for (const scenario of scenarios) {
-        servers.focus(SERVERS_OF[scenario.name]);
+        await servers.focus(SERVERS_OF[scenario.name]);
         const run = await runOnce(scenario, load, round);
         console.log(lineOf(run));
         if (round > 0) runs.push(run);

@@ -65,6 +65,15 @@ export class Servers {
     return Object.fromEntries([...this.servers].map(([name, { pid }]) => [name, pid]));
   }
 
+  /** Each Elasticsearch there is. */
+  get elasticsearches(): readonly { readonly name: ServerName; readonly url: string; readonly pid: number }[] {
+    return ELASTICSEARCHES.flatMap((name) => {
+      const url = this.places[name]?.url;
+      const server = this.servers.get(name);
+      return url === undefined || server === undefined ? [] : [{ name, url, pid: server.pid }];
+    });
+  }
+
   /** Name and version of each server, and the settings that decide what its answers are worth. */
   async describe(): Promise<Readonly<Record<string, string>>> {
     const { mariadb } = this.places;
@@ -92,12 +101,12 @@ export class Servers {
    * With peers: stops the clocks of the Elasticsearch servers that are not named, since what they still merge and collect
    * would disturb a run that is not theirs. All run on when all are named.
    */
-  focus(names: readonly ServerName[]): void {
+  async focus(names: readonly string[]): Promise<void> {
     const found = ELASTICSEARCHES.filter((name) => this.servers.has(name));
     if (found.length < 2) return;
     for (const name of found) {
       if (names.includes(name)) this.servers.get(name)?.resume();
-      else this.servers.get(name)?.pause();
+      else await this.servers.get(name)?.pause();
     }
   }
 

@@ -67,9 +67,7 @@ export function readSettings(args: readonly string[]): BenchSettings | null {
   if (values.help) return null;
   const rows = whole('--rows', values.rows, 1000);
   return {
-    loads: chosen('--loads', values.loads, Object.keys(LOADS)).map((name) =>
-      (LOADS[name] as (typeof LOADS)[string])(rows),
-    ),
+    loads: chosen('--loads', values.loads, Object.keys(LOADS)).map((name) => loadOf(name, rows)),
     scenarios: chosen('--only', values.only, SCENARIOS),
     repeats: whole('--repeats', values.repeats, 1),
     warmUps: whole('--warm-ups', values['warm-ups'], 0),
@@ -77,6 +75,11 @@ export function readSettings(args: readonly string[]): BenchSettings | null {
     baseline: values.baseline ?? null,
     writeBaseline: values['write-baseline'] ?? null,
   };
+}
+
+/** The shape of a load by its name. */
+export function loadOf(name: string, rows: number): LoadShape {
+  return (LOADS[name] as (typeof LOADS)[string])(rows);
 }
 
 const ONE_ROW_EACH = { rowsPerMessage: 1, partitions: 4, seed: 1 };

@@ -27,6 +27,11 @@ export interface Ground {
   readonly pids: Readonly<Record<string, number>>;
 }
 
+/** The Elasticsearch of a command. */
+export function elasticsearchOf({ pids, places }: Ground): { name: string; url: string; pid: number } {
+  return { name: 'elasticsearch', url: places.elasticsearch.url, pid: pids.elasticsearch as number };
+}
+
 interface CommandOptions<Settings> {
   readonly usage: string;
   /** Null when help was asked for. Throws with one line that says what is wrong. */

@@ -2,11 +2,19 @@ import { parseArgs } from 'node:util';
 import { spreadOf } from '../figures.ts';
 import { limit } from '../limit.ts';
 import { type Load, makeLoad } from '../load.ts';
-import { Meter } from '../meter.ts';
-import type { Scenario } from '../scenario.ts';
 import { whole as count } from '../settings.ts';
 import { markdownTable, whole } from '../table.ts';
-import { type Attempt, attempt, figuresOf, type Ground, type Result, runCommand, wrongRunsOf } from './command.ts';
+import { warmElasticsearch } from '../warm-elasticsearch.ts';
+import {
+  type Attempt,
+  attempt,
+  elasticsearchOf,
+  figuresOf,
+  type Ground,
+  type Result,
+  runCommand,
+  wrongRunsOf,
+} from './command.ts';
 import type { Goal } from './goal.ts';
 import { loadRows, summaryOfRows, uniqueRows } from './load-rows.ts';
 import { measureRecovery, type Recovery } from './recovery-run.ts';
@@ -35,8 +43,6 @@ const LEAST_RATE = 500;
 
 /** One of the best settings of the bare client. */
 const BULK = { documents: 2000, inFlight: 2 };
-
-const MOST_WARM_UPS = 8;
 
 const NAME = 'recovery';
 
@@ -71,7 +77,7 @@ async function measure({ keys, liveRate, repeats, windowMs }: RecoverySettings, 
   await client.open(parkedLoad);
   const attempts: Attempt<Recovery>[] = [];
   try {
-    await warmUp(client, parkedLoad, ground);
+    await warmElasticsearch([elasticsearchOf(ground)]);
     for (let round = 1; round <= repeats; round += 1) {
       const options = { load, rows, keys, liveRate, windowMs, bulk: { client, load: parkedLoad } };
       attempts.push(await attempt(NAME, round, { run: () => measureRecovery(ground, options), say: lineOf }));
@@ -88,22 +94,6 @@ async function measure({ keys, liveRate, repeats, windowMs }: RecoverySettings, 
     attempts,
     configuration: { recovery: told, 'bulk client': bulk },
   };
-}
-
-/**
- * Runs the bare client until Elasticsearch needs no less CPU than the time before: a new server needs four times as much
- * for its first documents, and what it has compiled since would flatter whoever is measured last.
- */
-async function warmUp(client: Scenario, load: Load, { pids }: Ground): Promise<void> {
-  let before = Number.POSITIVE_INFINITY;
-  for (let round = 1; round <= MOST_WARM_UPS; round += 1) {
-    const meter = new Meter(pids);
-    await client.run(load.summary, meter);
-    const cpuUs = (meter.result.serverCpuUs.elasticsearch ?? 0) / load.summary.records;
-    console.log(`warm-up  the bare bulk client alone: ${cpuUs.toFixed(0)} µs CPU of Elasticsearch a document`);
-    if (cpuUs > 0.9 * before) return;
-    before = cpuUs;
-  }
 }
 
 function goalsOf(attempts: readonly Attempt<Recovery>[], windowMs: number): readonly Goal[] {
