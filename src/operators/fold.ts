@@ -51,6 +51,7 @@ export class Fold {
       } else bytes += this.supersede(entry, change, ticket);
     }
     this.entered += changes.length;
+    this.bytes += bytes;
     this.inFlight.add(bytes - load.bytes, keys - load.changes);
     ticket.release();
   }
@@ -201,9 +202,7 @@ export class Fold {
     if (ticket.log === null) fold.recover(entry);
     else fold.push(entry);
     this.keys += 1;
-    const bytes = sizeOf(entry.change);
-    this.bytes += bytes;
-    return bytes;
+    return sizeOf(entry.change);
   }
 
   /** Returns the bytes by which the entry grows; `add` accounts for them. */
@@ -212,7 +211,6 @@ export class Fold {
     let bytes = 0;
     if (change.version >= entry.change.version) {
       bytes = sizeOf(change) - sizeOf(entry.change);
-      this.bytes += bytes;
       standFor(entry, change, ticket);
     }
     if (ticket.log === null) entry.parkedVersion = Math.max(entry.parkedVersion, change.version);
