@@ -183,7 +183,7 @@ export function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessE
  */
 async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt += 1) {
-    const port = randomInt(4000, 10_000);
+    const port = randomInt(7000, 10_000); // fetch refuses some that lie below
     const server = createServer().listen(port, '127.0.0.1');
     const isFree = await once(server, 'listening').then(
       () => true,
