@@ -112,7 +112,7 @@ function lookupOf(routes: Tables): TableLookup {
 }
 
 /** Bytes worth a fetch: half of what one partition may give. */
-const FETCH_BYTES = 1 << 20;
+const FETCH_BYTES = 512 << 10;
 /** Of a window, what a change may wait for others to be fetched with: a batch costs the same for one row and for hundreds. */
 const FETCH_SHARE = 1 / 20;
 const MOST_FETCH_WAIT_MS = 300;
