@@ -111,8 +111,9 @@ export interface Store {
   unpark(keys: readonly KeyVersion[]): ObservableInput<number>;
   /**
    * The next parked keys of a partition after `cursor`, in a stable order, at most `limit` rows and about `maxBytes`.
-   * With `dueMs` only those whose back-off has passed. Marks what it returns as tried at `nowMs` (attempts + 1, next
-   * attempt by exponential back-off). `cursor` of the answer is null at the end.
+   * With `onlyDue` only those whose back-off has passed, or ends further from `nowMs` than any back-off is long. Marks what
+   * it returns as tried at `nowMs` (attempts + 1, next attempt by exponential back-off, 10 min at most). `cursor` of the
+   * answer is null at the end.
    */
   parked(
     partition: Partition,

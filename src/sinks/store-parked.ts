@@ -131,9 +131,11 @@ export function parkedPage(
   { topic, partition }: Partition,
   { cursor, limit, maxBytes, nowMs, onlyDue }: ParkedPage,
 ): Promise<{ keys: ParkedKey[]; cursor: string | null }> {
-  const condition = `topic = ? AND partition_no = ? AND id > ? AND next_attempt_ms <= ?`;
+  // No back-off is longer: a time further off is that of a clock that was ahead of this one, and says nothing here.
+  const condition = `topic = ? AND partition_no = ? AND id > ? AND (next_attempt_ms <= ? OR next_attempt_ms > ?)`;
   const after = Number(cursor ?? 0);
-  const values = [topic, partition, after, onlyDue ? nowMs : Number.MAX_SAFE_INTEGER];
+  const due = onlyDue ? [nowMs, nowMs + BACKOFF_MAX_MS] : [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+  const values = [topic, partition, after, ...due];
   return database.transaction(async (session) => {
     // Sizes first: a page of the largest documents must not be fetched to learn that it is too large.
     const sizes = await session.run(

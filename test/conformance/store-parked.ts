@@ -213,6 +213,28 @@ export function parkedConformance(opened: () => OpenPlace): void {
     }
   });
 
+  test('a key that a clock ahead of this one has tried waits for that clock, or not at all when no back-off is so long', async () => {
+    const { store } = opened();
+    const nowMs = 1_900_000_000_000;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(fc.integer({ min: 1, max: 1_200_000 }), fc.constantFrom(598_999, 599_000, 599_001, 10 ** 11)),
+        async (aheadMs) => {
+          const partition = newPartition();
+          await answerOf(store.park([parkedAt(partition, changeAt(newTable(), 'k', 1))]));
+          const found = async (atMs: number) =>
+            (await allParked(store, partition, { nowMs: atMs, onlyDue: true })).length;
+          assert.equal(await found(nowMs + aheadMs), 1);
+          const waits = aheadMs + 1000 <= 600_000;
+          assert.equal(await found(nowMs), waits ? 0 : 1);
+          assert.equal(await found(nowMs + (waits ? aheadMs : 0) + 999), 0, 'before its back-off has passed');
+          assert.equal(await found(nowMs + (waits ? aheadMs : 1000) + 1000), 1, 'after it');
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
   test('keys of a table that is not configured are passed over and kept', async () => {
     const { store } = opened();
     const partition = newPartition();

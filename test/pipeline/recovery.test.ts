@@ -80,6 +80,18 @@ test('after the first pass a sweep brings a key only when its back-off has passe
   recovery.stop();
 });
 
+test('keys that a former owner takes up late, by a clock an hour ahead, come back all the same', async () => {
+  const store = await storeWith('a', 'b');
+  const recovery = new RunningRecovery(store);
+  recovery.assign(0);
+  await pass(recovery.clock, 1);
+  await recovery.settle(recovery.pages[0]);
+  await allParked(store, { topic: 'shop', partition: 0 }, { nowMs: recovery.clock.now() + 3_600_000, onlyDue: true });
+  await pass(recovery.clock, SWEEP_MS);
+  assert.deepEqual(recovery.keys, ['a b', 'a b']);
+  recovery.stop();
+});
+
 test('while the index takes nothing no page is read, and once it does every key comes, due or not', async () => {
   const store = await storeWith('a', 'b');
   const recovery = new RunningRecovery(store);

@@ -17,6 +17,7 @@ import { deletesIn, isOvertakenBy, type JournalRow, purgeable } from './store-mo
 const EPOCH_SIZE = 2 ** 44;
 const UNORDERED = 'unordered-key-change';
 const BODY_LIMIT = 65_536;
+const BACKOFF_MAX_MS = 600_000;
 
 /** A parked key as a row. */
 export interface ParkedRow {
@@ -125,7 +126,7 @@ export class StoreModel {
     const after = Number(page.cursor ?? 0);
     const found = [...this.parkedKeys.values()]
       .filter((row) => row.topic === topic && row.partition === partition && row.id > after)
-      .filter((row) => !page.onlyDue || row.nextAttemptMs <= page.nowMs)
+      .filter((row) => !page.onlyDue || isDue(row, page.nowMs))
       .sort((a, b) => a.id - b.id)
       .slice(0, page.limit);
     let bytes = 0;
@@ -136,7 +137,7 @@ export class StoreModel {
     if (rows.length === 0) return { keys: [], cursor: null };
     const keys: ParkedKey[] = [];
     for (const row of rows) {
-      row.nextAttemptMs = page.nowMs + Math.min(1000 * 2 ** Math.min(row.attempts, 16), 600_000);
+      row.nextAttemptMs = page.nowMs + Math.min(1000 * 2 ** Math.min(row.attempts, 16), BACKOFF_MAX_MS);
       row.attempts += 1;
       const change = changeWith(row.change, row, lookup);
       if (change !== null) keys.push({ topic, partition, change, firstOffset: row.firstOffset });
@@ -332,6 +333,10 @@ export function nameOf(...parts: readonly string[]): string {
 
 function isAt(row: Partition, where?: Partition): boolean {
   return where === undefined || (row.topic === where.topic && row.partition === where.partition);
+}
+
+function isDue({ nextAttemptMs }: ParkedRow, nowMs: number): boolean {
+  return nextAttemptMs <= nowMs || nextAttemptMs > nowMs + BACKOFF_MAX_MS;
 }
 
 function count<T>(values: Iterable<T>, counts: (value: T) => boolean): number {
