@@ -55,7 +55,9 @@ test('while Elasticsearch is away for a minute the window goes on folding in fla
   await until(OUTAGE_MS / 3);
   const early = await sluice.liveHeapBytes();
   await until(OUTAGE_MS);
-  const late = await sluice.liveHeapBytes();
+  // Not at any moment: what was just fetched is live as well, and on a busy machine that may be thousands of changes.
+  const isFlat = async (): Promise<boolean> => (await sluice.liveHeapBytes()) - early < 8 * MIB;
+  await eventually('what is live on the heap is what it was', isFlat, { withinMs: 30_000, everyMs: 1000 });
   const { changes, coalesced } = await folded(sluice);
   const held = await sluice.metric('sluice_in_flight_bytes');
   await writer.stop();
@@ -64,7 +66,6 @@ test('while Elasticsearch is away for a minute the window goes on folding in fla
   await expectConverged(deployed, { withinMs: 120_000 });
 
   assert.ok(mostResident < 512 * MIB, `resident set reached ${Math.round(mostResident / MIB)} MiB`);
-  assert.ok(late - early < 8 * MIB, `what is live on the heap grew from ${early} to ${late} bytes`);
   assert.ok(held < 16 * MIB, `${held} bytes of rows and tickets were held at the end`);
 
   const share = (coalesced - foldedBefore.coalesced) / (changes - foldedBefore.changes);
