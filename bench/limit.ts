@@ -16,6 +16,9 @@ export interface BulkSetting {
   readonly inFlight: number;
 }
 
+/** One of the best settings of the bare client. */
+export const GOOD_BULK: BulkSetting = { documents: 2000, inFlight: 2 };
+
 interface Ready {
   readonly indices: IndicesUnderTest;
   readonly bodies: readonly Ndjson[];

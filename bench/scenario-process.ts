@@ -4,7 +4,7 @@ import { intake } from './intake.ts';
 import { jsonParse } from './json-parse.ts';
 import { kafkaFold } from './kafka-fold.ts';
 import { kafkaLimit } from './kafka-limit.ts';
-import { limit } from './limit.ts';
+import { GOOD_BULK, limit } from './limit.ts';
 import { type LoadShape, type LoadSummary, makeLoad } from './load.ts';
 import { type Cost, Meter } from './meter.ts';
 import { bento } from './peers/bento.ts';
@@ -36,7 +36,7 @@ export type Reply =
 
 const FACTORIES: Readonly<Record<ScenarioName, (places: Required<Places>) => Scenario>> = {
   limit: (places) => limit(places, { documents: 1000, inFlight: 2 }),
-  'limit-2x2000': (places) => limit(places, { documents: 2000, inFlight: 2 }),
+  'limit-2x2000': (places) => limit(places, GOOD_BULK),
   'limit-4x1000': (places) => limit(places, { documents: 1000, inFlight: 4 }),
   'json-parse': jsonParse,
   intake,

@@ -1,10 +1,8 @@
-import { limit } from './limit.ts';
+import { GOOD_BULK, limit } from './limit.ts';
 import { makeLoad } from './load.ts';
 import { Meter } from './meter.ts';
 import { loadOf } from './settings.ts';
 
-/** One of the best settings of the bare client. */
-const BULK = { documents: 2000, inFlight: 2 };
 const ROWS = 200_000;
 const MOST_ROUNDS = 8;
 
@@ -21,7 +19,7 @@ export async function warmElasticsearch(
   const load = makeLoad(loadOf('unique', ROWS));
   for (const { name, pid, url } of servers) {
     await focus(name);
-    const client = limit({ elasticsearch: { url } }, BULK);
+    const client = limit({ elasticsearch: { url } }, GOOD_BULK);
     await client.open(load);
     try {
       let before = Number.POSITIVE_INFINITY;

@@ -25,11 +25,8 @@ export interface Ground {
   readonly places: Required<Places>;
   /** Process ids of the servers by name. */
   readonly pids: Readonly<Record<string, number>>;
-}
-
-/** The Elasticsearch of a command. */
-export function elasticsearchOf({ pids, places }: Ground): { name: string; url: string; pid: number } {
-  return { name: 'elasticsearch', url: places.elasticsearch.url, pid: pids.elasticsearch as number };
+  /** The one Elasticsearch, as `warmElasticsearch` takes it. */
+  readonly elasticsearches: Servers['elasticsearches'];
 }
 
 interface CommandOptions<Settings> {
@@ -62,8 +59,8 @@ async function onServers<Settings extends { readonly json: string | null }>(
   try {
     const configuration = { ...describeMachine(), ...(await servers.describe()) };
     for (const [name, value] of Object.entries(configuration)) console.log(`${name.padEnd(14)} ${value}`);
-    const { places, pids } = servers;
-    const result = await measure(settings, { places: places as Required<Places>, pids });
+    const { elasticsearches, places, pids } = servers;
+    const result = await measure(settings, { places: places as Required<Places>, pids, elasticsearches });
     console.log(`\n${result.table}\n`);
     for (const goal of result.goals) console.log(goalLine(goal));
     const wrong = result.attempts.filter(({ failure }) => failure !== null).length;

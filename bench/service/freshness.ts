@@ -4,16 +4,7 @@ import { makeLoad } from '../load.ts';
 import { whole as count } from '../settings.ts';
 import { markdownTable, whole } from '../table.ts';
 import { warmElasticsearch } from '../warm-elasticsearch.ts';
-import {
-  type Attempt,
-  attempt,
-  elasticsearchOf,
-  figuresOf,
-  type Ground,
-  type Result,
-  runCommand,
-  wrongRunsOf,
-} from './command.ts';
+import { type Attempt, attempt, figuresOf, type Ground, type Result, runCommand, wrongRunsOf } from './command.ts';
 import { type Freshness, measureFreshness } from './freshness-run.ts';
 import { measureFullRate } from './full-rate.ts';
 import type { Goal } from './goal.ts';
@@ -82,7 +73,7 @@ function readSettings(args: readonly string[]): FreshnessSettings | null {
 
 async function measure(settings: FreshnessSettings, ground: Ground): Promise<Result> {
   const { repeats, seconds, warmUpSeconds, windows } = settings;
-  await warmElasticsearch([elasticsearchOf(ground)]);
+  await warmElasticsearch(ground.elasticsearches);
   const { rate, told } = await rateOf(settings, ground);
   console.log(`${'rate'.padEnd(14)} ${told}`);
   const load = makeLoad(uniqueRows('freshness', rate * (seconds + warmUpSeconds), 4));

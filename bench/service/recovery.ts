@@ -1,20 +1,11 @@
 import { parseArgs } from 'node:util';
 import { spreadOf } from '../figures.ts';
-import { limit } from '../limit.ts';
+import { GOOD_BULK, limit } from '../limit.ts';
 import { type Load, makeLoad } from '../load.ts';
 import { whole as count } from '../settings.ts';
 import { markdownTable, whole } from '../table.ts';
 import { warmElasticsearch } from '../warm-elasticsearch.ts';
-import {
-  type Attempt,
-  attempt,
-  elasticsearchOf,
-  figuresOf,
-  type Ground,
-  type Result,
-  runCommand,
-  wrongRunsOf,
-} from './command.ts';
+import { type Attempt, attempt, figuresOf, type Ground, type Result, runCommand, wrongRunsOf } from './command.ts';
 import type { Goal } from './goal.ts';
 import { loadRows, summaryOfRows, uniqueRows } from './load-rows.ts';
 import { measureRecovery, type Recovery } from './recovery-run.ts';
@@ -40,9 +31,6 @@ Measures how fast parked keys reach the index beside a live stream, against a ba
 
 /** Recovery slower than this many keys a second is given up: the live stream has no more rows. */
 const LEAST_RATE = 500;
-
-/** One of the best settings of the bare client. */
-const BULK = { documents: 2000, inFlight: 2 };
 
 const NAME = 'recovery';
 
@@ -73,11 +61,11 @@ async function measure({ keys, liveRate, repeats, windowMs }: RecoverySettings, 
   const load = makeLoad(uniqueRows(NAME, keys + liveRows, 4));
   const rows = loadRows(load);
   const parkedLoad = firstRows(load, keys);
-  const client = limit(ground.places, BULK);
+  const client = limit(ground.places, GOOD_BULK);
   await client.open(parkedLoad);
   const attempts: Attempt<Recovery>[] = [];
   try {
-    await warmElasticsearch([elasticsearchOf(ground)]);
+    await warmElasticsearch(ground.elasticsearches);
     for (let round = 1; round <= repeats; round += 1) {
       const options = { load, rows, keys, liveRate, windowMs, bulk: { client, load: parkedLoad } };
       attempts.push(await attempt(NAME, round, { run: () => measureRecovery(ground, options), say: lineOf }));
@@ -87,7 +75,7 @@ async function measure({ keys, liveRate, repeats, windowMs }: RecoverySettings, 
   }
   const figures = figuresOf(attempts, NAME);
   const told = `${whole(keys)} keys, live stream of ${whole(liveRate)} rows/s, window of ${windowMs} ms`;
-  const bulk = `${BULK.inFlight} requests of ${BULK.documents} documents at a time`;
+  const bulk = `${GOOD_BULK.inFlight} requests of ${GOOD_BULK.documents} documents at a time`;
   return {
     table: markdownTable(HEADS, figures.map(rowOf)),
     goals: goalsOf(attempts, windowMs),
