@@ -38,7 +38,7 @@ export function storesLimit({ redis, mariadb }: Required<Pick<Places, 'redis' | 
       await shown.empty();
       await journal.empty();
       await makeSchema(journal.url);
-      const client = new Redis(redis.url, { scripts: { setIfNewer: { lua: SET_IF_NEWER } } }) as Redis & Script;
+      const client = new Redis(redis.url, { scripts: { setIfNewer: { lua: SET_IF_NEWER.lua } } }) as Redis & Script;
       const database = createPool({ uri: journal.url, connectionLimit: CONNECTIONS });
       // As the adapter has it, or partitions that are written side by side would meet in deadlocks.
       database.on('connection', (connection) => void connection.query(ISOLATION));
@@ -83,7 +83,7 @@ async function makeCalls(
   };
   for (const [slice, calls] of scripts.entries()) {
     await Promise.all(
-      calls.map(({ keys, values }) => client.setIfNewer(keys.length, ...keys, String(EXPIRY_MS), ...values)),
+      calls.map(({ keys, values }) => client.setIfNewer(keys.length, ...keys, ...values, String(EXPIRY_MS))),
     );
     stored.push(slice);
     journaling ??= journalAll();

@@ -6,7 +6,7 @@ import { wordsOf } from './change-words.ts';
 import { until } from './drawn-calls.ts';
 import { inVirtualTime } from './in-virtual-time.ts';
 import { drawnJournal, drawnJournalReports, journalOptions, journalWords } from './journal-words.ts';
-import { roomyInFlight, wordLog } from './word-log.ts';
+import { roomyInFlight, type WordLog, wordLog } from './word-log.ts';
 
 test('a batch passes when its changes are in the journal, unfolded and in order', () => {
   const log = wordLog();
@@ -70,18 +70,18 @@ test('a batch without changes passes in its turn, asks nothing and moves the pos
   });
 });
 
-test('the batches of one append are journaled by partition, and pass in the order they came', () => {
+test('partitions are appended side by side, and the batches of each pass in the order they came', () => {
   const inFlight = roomyInFlight();
   const one = wordLog({ inFlight });
   const other = wordLog({ inFlight, partition: 1 });
   inVirtualTime(({ cold, hot, expectObservable, expectSubscriptions, scheduler }) => {
-    const records = hot('  123-------|', { 1: 'a1', 2: 'b2', 3: 'b1' });
-    const first = cold('   --|');
-    const slow = cold('      ----|');
+    const records = hot('  123------|', { 1: 'a1', 2: 'b2', 3: 'b1' });
+    const first = cold('   ---|');
+    const slow = cold('       ----|');
     const quick = cold('     -|');
-    const written = '      --^---!';
-    const batches = '      --1---(23)|';
-    const positions = '    0-1---2---';
+    const written = '      ---^---!';
+    const batches = '      ---(13)2-|';
+    const positions = '    0--1---2-';
     const reads: Record<string, typeof one.read> = { a1: one.readUnjournaled, b2: one.readUnjournaled };
     const { appended, store } = drawnJournal([first, quick, slow]);
     const journaled = records.pipe(
@@ -91,11 +91,32 @@ test('the batches of one append are journaled by partition, and pass in the orde
       map(({ changes }) => wordsOf(changes)),
     );
     expectObservable(journaled).toBe(batches, { 1: 'a1', 2: 'b2', 3: 'b1' });
-    expectObservable(appended).toBe('x-(yz)', { x: '0: a1', y: '0: b2', z: '1: b1' });
+    expectObservable(appended).toBe('x-yz', { x: '0: a1', y: '1: b1', z: '0: b2' });
     expectSubscriptions(slow.subscriptions).toBe(written);
-    expectObservable(one.positions(scheduler), until(10)).toBe(positions, [0, 1, 2]);
+    expectObservable(one.positions(scheduler), until(9)).toBe(positions, [0, 1, 2]);
   });
   assert.equal(other.log.settled, 1);
+});
+
+test('so many appends are under way at most, and the partition that has waited longest is next', () => {
+  const inFlight = roomyInFlight();
+  const logs = [0, 1, 2].map((partition) => wordLog({ inFlight, partition }));
+  inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
+    const records = hot('  0121---------|');
+    const appends = '      xy---zw';
+    const batches = '      -----01---21-|';
+    const { appended, store } = drawnJournal([cold('-----|')]);
+    const journaled = records.pipe(
+      map((digit) =>
+        (logs[Number(digit)] as WordLog).readUnjournaled(digit === '1' && logs[1]?.log.read === 1 ? 'a2' : 'a1'),
+      ),
+      backUp(journalOptions({ scheduler, store, maxAppends: 2 })),
+      tap(({ ticket }) => ticket.release()),
+      map(({ partition }) => String(partition)),
+    );
+    expectObservable(journaled).toBe(batches, { 0: '0', 1: '1', 2: '2' });
+    expectObservable(appended).toBe(appends, { x: '0: a1', y: '1: a1', z: '2: a1', w: '1: a2' });
+  });
 });
 
 test('what passing a batch makes the source send comes after the batches that wait', () => {

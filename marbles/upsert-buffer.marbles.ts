@@ -56,19 +56,33 @@ test('a batch passes when the newest change of each of its rows is stored', () =
   });
 });
 
-test('batches are stored one after the other and pass in the order they came', () => {
+test('batches that come while others are being stored go together into the next call, with the newest change of each row', () => {
   inVirtualTime(({ cold, hot, expectObservable, expectSubscriptions, scheduler }) => {
-    const records = hot('  123-----------|', { 1: 'a1', 2: 'a2', 3: 'b3' });
+    const records = hot('  12-3------4-|', { 1: 'a1', 2: 'a2 b3', 3: 'b4', 4: 'a5' });
     const slow = cold('    -----|');
     const quick = cold('        -|');
-    const stored = ['      ^----!'];
-    const after = ['       -----^!', '------^!'];
-    const batches = '      -----123------|';
-    const { upsert } = drawnBuffer(slow, quick);
-    const values = { 1: 'a1', 2: 'a2', 3: 'b3' };
+    const stored = '       ^----!';
+    const after = ['       -----^!', '----------^!'];
+    const asked = '        x----y----z';
+    const batches = '      -----1(23)-4|';
+    const { asked: upserts, upsert } = drawnBuffer(slow, quick);
+    const values = { 1: 'a1', 2: 'a2 b3', 3: 'b4', 4: 'a5' };
     expectObservable(records.pipe(bufferWords({ scheduler, upsert }))).toBe(batches, values);
+    expectObservable(upserts).toBe(asked, { x: 'a1', y: 'a2 b4', z: 'a5' });
     expectSubscriptions(slow.subscriptions).toBe(stored);
     expectSubscriptions(quick.subscriptions).toBe(after);
+  });
+});
+
+test('a call stores the rows of so many changes at most', () => {
+  inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
+    const records = hot('  1234---------|', { 1: 'a1', 2: 'a2', 3: 'b3 c4 a5', 4: 'a6' });
+    const asked = '        w--x--y--z';
+    const batches = '      ---1--2--3--4|';
+    const { asked: upserts, upsert } = drawnBuffer(cold('---|'));
+    const values = { 1: 'a1', 2: 'a2', 3: 'b3 c4 a5', 4: 'a6' };
+    expectObservable(records.pipe(bufferWords({ scheduler, upsert, maxChanges: 2 }))).toBe(batches, values);
+    expectObservable(upserts).toBe(asked, { w: 'a1', x: 'a2', y: 'b3 c4 a5', z: 'a6' });
   });
 });
 

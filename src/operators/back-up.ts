@@ -1,21 +1,23 @@
 import {
+  catchError,
   concat,
   defer,
   EMPTY,
-  forkJoin,
+  finalize,
+  from,
   ignoreElements,
-  Observable,
+  type Observable,
   type OperatorFunction,
   type SchedulerLike,
   Subscription,
 } from 'rxjs';
-import { defaultIfEmpty } from 'rxjs/operators';
 import type { Change, ChangeBatch } from '../pipeline/change.ts';
 import { sizeOf } from '../pipeline/change.ts';
 import type { Report } from '../pipeline/events.ts';
 import type { JournalGap, Store } from '../pipeline/ports.ts';
 import type { InFlight } from '../pipeline/position.ts';
 import { type BackoffOptions, untilDone } from './backoff.ts';
+import { gatherMap } from './gather-map.ts';
 
 export interface BackUpOptions {
   readonly store: Pick<Store, 'append' | 'recordGaps'>;
@@ -23,8 +25,10 @@ export interface BackUpOptions {
   readonly changes: 'all' | 'none';
   /** Deletes need a durable row before the position passes them (`deletes: hard`). */
   readonly deletesMustBeDurable: boolean;
-  /** Changes gathered into one append at most while the one before is under way. Default 5000. */
+  /** Changes gathered into one append at most. Default 5000. */
   readonly maxChanges?: number;
+  /** Appends under way at most, of one partition each. Default 3. */
+  readonly maxAppends?: number;
   readonly backoff?: BackoffOptions;
   readonly inFlight: InFlight;
   readonly report: Report;
@@ -40,8 +44,20 @@ export interface BackUpOptions {
  * position pass. What is owed is charged to the in-flight limit, so the source pauses before memory runs out.
  */
 export function backUp(options: BackUpOptions): OperatorFunction<ChangeBatch, ChangeBatch> {
+  const { maxAppends = 3, maxChanges = 5000 } = options;
   return (batches) =>
-    new Observable((subscriber) => new Journaling(options, (batch) => subscriber.next(batch)).run(batches, subscriber));
+    defer(() => {
+      const journal = new Journaling(options);
+      return batches.pipe(
+        gatherMap((group) => journal.append(group), {
+          laneOf: placeOf,
+          weightOf: ({ changes }) => changes.length,
+          maxWeight: maxChanges,
+          concurrency: maxAppends,
+        }),
+        finalize(() => journal.stop()),
+      );
+    });
 }
 
 interface Owed {
@@ -52,102 +68,49 @@ interface Owed {
 
 class Journaling {
   private readonly options: BackUpOptions;
-  private readonly emit: (batch: ChangeBatch) => void;
-  private readonly teardown = new Subscription();
-  private queue: ChangeBatch[] = [];
+  private readonly paying = new Subscription();
   private owed: Owed[] = [];
-  /** A group is being appended or passed. */
-  private isBusy = false;
   private isUp = true;
   private isPaying = false;
-  private isComplete = false;
 
-  constructor(options: BackUpOptions, emit: (batch: ChangeBatch) => void) {
+  constructor(options: BackUpOptions) {
     this.options = options;
-    this.emit = emit;
   }
 
-  run(batches: Observable<ChangeBatch>, subscriber: { error(error: unknown): void; complete(): void }): Subscription {
-    this.teardown.add(
-      batches.subscribe({
-        next: (batch) => {
-          this.queue.push(batch);
-          this.next(subscriber);
-        },
-        error: (error) => subscriber.error(error),
-        complete: () => {
-          this.isComplete = true;
-          this.next(subscriber);
-        },
-      }),
-    );
-    return this.teardown;
+  /** What is owed then is read again: completing must not wait for a store that may stay away. */
+  stop(): void {
+    this.paying.unsubscribe();
   }
 
-  private next(subscriber: { complete(): void }): void {
-    while (!this.isBusy && this.queue.length > 0) {
-      const group = this.takeGroup();
-      this.isBusy = true;
-      if (!this.isUp) {
-        for (const batch of group) this.owe(batch);
-        this.pass(group);
-        continue;
-      }
-      const appends = [...byPartition(group).values()].map((some) => this.append(some));
-      this.teardown.add(
-        forkJoin(appends).subscribe(() => {
-          this.pass(group);
-          this.next(subscriber);
-        }),
-      );
-    }
-    // What is owed at the end is read again: completing must not wait for a store that may stay away.
-    if (this.isComplete && !this.isBusy && this.queue.length === 0) subscriber.complete();
-  }
-
-  /** What its passing makes the source send comes after the whole group. */
-  private pass(group: readonly ChangeBatch[]): void {
-    for (const batch of group) this.emit(batch);
-    this.isBusy = false;
-  }
-
-  private takeGroup(): ChangeBatch[] {
-    const { maxChanges = 5000 } = this.options;
-    let changes = 0;
-    const end = this.queue.findIndex((batch, index) => {
-      changes += batch.changes.length;
-      return index > 0 && changes > maxChanges;
-    });
-    return this.queue.splice(0, end === -1 ? this.queue.length : end);
-  }
-
-  /** Emits once, when the batches of one partition are journaled or owed. Never errs. */
-  private append(batches: readonly ChangeBatch[]): Observable<null> {
+  /** Emits the batches of one partition when they are journaled or owed. Never errs. */
+  append(batches: readonly ChangeBatch[]): Observable<ChangeBatch> {
     const { report, scheduler, store } = this.options;
     const [first] = batches;
+    if (!this.isUp) {
+      for (const batch of batches) this.owe(batch);
+      return from(batches);
+    }
     const changes = batches.flatMap((batch) => this.toJournal(batch));
     if (first === undefined || changes.length === 0) {
       for (const batch of batches) batch.ticket.journaled();
-      return EMPTY.pipe(defaultIfEmpty(null));
+      return from(batches);
     }
     const startedMs = scheduler.now();
-    return new Observable<null>((subscriber) =>
-      defer(() => store.append(first, changes))
-        .pipe(ignoreElements())
-        .subscribe({
-          complete: () => {
-            report({ type: 'journaled', changes: changes.length, ms: scheduler.now() - startedMs });
-            for (const batch of batches) batch.ticket.journaled();
-            subscriber.next(null);
-            subscriber.complete();
-          },
-          error: (error) => {
-            for (const batch of batches) this.owe(batch);
-            this.fail(error);
-            subscriber.next(null);
-            subscriber.complete();
-          },
+    const journaled = defer(() => {
+      report({ type: 'journaled', changes: changes.length, ms: scheduler.now() - startedMs });
+      for (const batch of batches) batch.ticket.journaled();
+      return EMPTY;
+    });
+    const appended = concat(defer(() => store.append(first, changes)).pipe(ignoreElements()), journaled);
+    return concat(
+      appended.pipe(
+        catchError((error) => {
+          for (const batch of batches) this.owe(batch);
+          this.fail(error);
+          return EMPTY;
         }),
+      ),
+      from(batches),
     );
   }
 
@@ -184,7 +147,7 @@ class Journaling {
     if (this.isPaying) return;
     this.isPaying = true;
     const paid = untilDone(() => this.pay(), scheduler, backoff);
-    this.teardown.add(
+    this.paying.add(
       paid.subscribe({
         complete: () => {
           this.isPaying = false;
@@ -220,10 +183,14 @@ class Journaling {
   }
 }
 
+function placeOf({ topic, partition }: ChangeBatch): string {
+  return `${topic}/${partition}`;
+}
+
 function byPartition(batches: readonly ChangeBatch[]): Map<string, ChangeBatch[]> {
   const groups = new Map<string, ChangeBatch[]>();
   for (const batch of batches) {
-    const name = `${batch.topic}/${batch.partition}`;
+    const name = placeOf(batch);
     const group = groups.get(name);
     if (group === undefined) groups.set(name, [batch]);
     else group.push(batch);

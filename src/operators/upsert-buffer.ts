@@ -1,13 +1,13 @@
 import {
   catchError,
-  concatMap,
+  concat,
   defer,
-  endWith,
+  EMPTY,
   finalize,
+  from,
   ignoreElements,
   type Observable,
   type OperatorFunction,
-  of,
   type SchedulerLike,
   Subscription,
   tap,
@@ -17,6 +17,7 @@ import {
 import type { ChangeBatch } from '../pipeline/change.ts';
 import type { Report } from '../pipeline/events.ts';
 import type { ChangeBuffer } from '../pipeline/ports.ts';
+import { gatherMap } from './gather-map.ts';
 import { newestPerKey } from './newest-per-key.ts';
 
 export interface UpsertBufferOptions {
@@ -25,6 +26,8 @@ export interface UpsertBufferOptions {
   readonly probeMs?: number;
   /** A buffer that has not answered for so long is unreachable. Milliseconds, 60,000 by default: our adapters answer before. */
   readonly deadlineMs?: number;
+  /** Changes gathered into one call at most. Default 5000. */
+  readonly maxChanges?: number;
   readonly report: Report;
   readonly scheduler: SchedulerLike;
 }
@@ -36,7 +39,7 @@ export interface UpsertBufferOptions {
  * finds out when it is back. So an unreachable buffer costs the stream one time-out, once.
  */
 export function upsertBuffer(options: UpsertBufferOptions): OperatorFunction<ChangeBatch, ChangeBatch> {
-  const { buffer, deadlineMs = 60_000, probeMs = 2000, report, scheduler } = options;
+  const { buffer, deadlineMs = 60_000, maxChanges = 5000, probeMs = 2000, report, scheduler } = options;
   return (batches) =>
     defer(() => {
       let isUp = true;
@@ -44,10 +47,10 @@ export function upsertBuffer(options: UpsertBufferOptions): OperatorFunction<Cha
       const probe = new Subscription();
       const silent = throwError(() => new Error(`no answer within ${deadlineMs} ms`));
 
-      const upsert = (batch: ChangeBatch): Observable<never> => {
+      const upsert = (batches: readonly ChangeBatch[]): Observable<never> => {
         const startedMs = scheduler.now();
-        const changes = newestPerKey(batch.changes);
-        return defer(() => buffer.upsert(changes)).pipe(
+        const changes = newestPerKey(batches.flatMap((batch) => batch.changes));
+        return defer(() => (changes.length === 0 ? EMPTY : buffer.upsert(changes))).pipe(
           timeout({ each: deadlineMs, with: () => silent, scheduler }),
           ignoreElements(),
           tap({
@@ -67,20 +70,18 @@ export function upsertBuffer(options: UpsertBufferOptions): OperatorFunction<Cha
       };
 
       return batches.pipe(
-        concatMap((batch) => {
-          if (batch.changes.length === 0) return of(batch);
-          if (isUp) {
-            return upsert(batch).pipe(
-              endWith(batch),
-              catchError(() => of(batch)),
-            );
-          }
-          if (scheduler.now() >= nextProbeMs) {
-            nextProbeMs = Number.POSITIVE_INFINITY; // one probe at a time; its failure sets the next
-            probe.add(upsert(batch).subscribe({ error: () => undefined }));
-          }
-          return of(batch);
-        }),
+        gatherMap(
+          (group) => {
+            if (group.every((batch) => batch.changes.length === 0)) return from(group);
+            if (isUp) return concat(upsert(group).pipe(catchError(() => EMPTY)), from(group));
+            if (scheduler.now() >= nextProbeMs) {
+              nextProbeMs = Number.POSITIVE_INFINITY; // one probe at a time; its failure sets the next
+              probe.add(upsert(group).subscribe({ error: () => undefined }));
+            }
+            return from(group);
+          },
+          { weightOf: ({ changes }) => changes.length, maxWeight: maxChanges },
+        ),
         finalize(() => probe.unsubscribe()),
       );
     });

@@ -1,9 +1,8 @@
 import type { IndexWrite } from '../pipeline/ports.ts';
+import { ByteWriter } from './byte-writer.ts';
 
 /** What an action line has around key and version, and a line break. */
 const LINE_BYTES = 80;
-/** UTF-8 of one UTF-16 unit at most. */
-const MOST_BYTES = 3;
 const LINE_BREAK = 0x0a;
 
 /**
@@ -13,11 +12,9 @@ const LINE_BREAK = 0x0a;
  *
  * Nothing in a key or document can start a line: keys are written as JSON strings, and a line break in a document's text
  * can only be JSON white space, so a space takes its place.
- *
- * Written as bytes, piece by piece: one text of all pieces would be flattened, measured and encoded, each in one go.
  */
 export function bulkBody(writes: readonly IndexWrite[]): Buffer {
-  const body = new BodyWriter(sizeHint(writes));
+  const body = new ByteWriter(sizeHint(writes));
   for (const { key, version, document } of writes) {
     const rest = `{"_id":${JSON.stringify(key)},"version":${version},"version_type":"external_gte"}}\n`;
     if (document === null) body.text(`{"delete":${rest}`);
@@ -39,37 +36,4 @@ function sizeHint(writes: readonly IndexWrite[]): number {
 
 function oneLine(document: string): string {
   return document.includes('\n') ? document.replaceAll('\n', ' ') : document;
-}
-
-class BodyWriter {
-  private buffer: Buffer;
-  private length = 0;
-
-  constructor(size: number) {
-    this.buffer = Buffer.allocUnsafeSlow(size);
-  }
-
-  text(text: string): void {
-    const left = this.buffer.length - this.length;
-    // Measured only where the buffer might be too short for it.
-    if (MOST_BYTES * text.length > left) this.reserve(Buffer.byteLength(text));
-    this.length += this.buffer.write(text, this.length);
-  }
-
-  byte(byte: number): void {
-    this.reserve(1);
-    this.buffer[this.length] = byte;
-    this.length += 1;
-  }
-
-  bytes(): Buffer {
-    return this.buffer.subarray(0, this.length);
-  }
-
-  private reserve(bytes: number): void {
-    if (bytes <= this.buffer.length - this.length) return;
-    const larger = Buffer.allocUnsafeSlow(2 * (this.buffer.length + bytes));
-    this.buffer.copy(larger, 0, 0, this.length);
-    this.buffer = larger;
-  }
 }

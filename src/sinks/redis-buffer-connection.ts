@@ -1,6 +1,5 @@
 import { Cluster, type DNSLookupFunction, Redis, type RedisOptions } from 'ioredis';
 import { codeOf, redisErrorOf } from './redis-buffer-error.ts';
-import { REMOVE_IF_NOT_NEWER, SET_IF_NEWER } from './redis-buffer-scripts.ts';
 
 export interface RedisTls {
   /** PEM text of the authorities to trust; the system's by default. */
@@ -22,14 +21,6 @@ export interface RedisConnectionOptions {
   /** Bound on every call, milliseconds. */
   readonly timeoutMs: number;
 }
-
-/** The scripts as commands; the first argument is the number of keys. */
-interface Scripts {
-  setIfNewer(...args: [number, ...(string | number)[]]): Promise<number>;
-  removeIfNotNewer(...args: [number, ...(string | number)[]]): Promise<number>;
-}
-
-export type RedisCommands = (Redis | Cluster) & Scripts;
 
 /**
  * One lazily opened client. It keeps reconnecting by itself; a call made meanwhile is rejected at once, never queued:
@@ -60,13 +51,13 @@ export class RedisConnection {
   }
 
   /** Runs `work` on the connected client. Rejects with E5001 when it fails, and at the latest after `timeoutMs`. */
-  async run<T>(work: (commands: RedisCommands) => Promise<T>): Promise<T> {
+  async run<T>(work: (commands: Redis | Cluster) => Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error('call timed out')), this.timeoutMs);
     });
     try {
-      return await Promise.race([this.connected().then(() => work(this.client as RedisCommands)), deadline]);
+      return await Promise.race([this.connected().then(() => work(this.client)), deadline]);
     } catch (error) {
       throw redisErrorOf(error, this.lastError);
     } finally {
@@ -99,7 +90,6 @@ export class RedisConnection {
 function standalone(options: RedisConnectionOptions): Redis {
   return new Redis(options.url ?? 'redis://127.0.0.1:6379', {
     ...nodeOptions(options),
-    scripts: SCRIPTS,
     lazyConnect: true,
     enableOfflineQueue: false,
     retryStrategy: (times) => Math.min(50 * 2 ** times, 1000) + Math.random() * 100,
@@ -109,7 +99,6 @@ function standalone(options: RedisConnectionOptions): Redis {
 function cluster(options: RedisConnectionOptions, nodes: readonly string[]): Cluster {
   return new Cluster(nodes.map(hostAndPort), {
     redisOptions: nodeOptions(options),
-    scripts: SCRIPTS,
     lazyConnect: true,
     enableOfflineQueue: false,
     scaleReads: 'master',
@@ -121,8 +110,6 @@ function cluster(options: RedisConnectionOptions, nodes: readonly string[]): Clu
 }
 
 const literalAddress: DNSLookupFunction = (address, done) => done(null, address);
-
-const SCRIPTS = { setIfNewer: { lua: SET_IF_NEWER }, removeIfNotNewer: { lua: REMOVE_IF_NOT_NEWER } };
 
 function nodeOptions({ tls, username, password, timeoutMs }: RedisConnectionOptions) {
   return {

@@ -1,3 +1,4 @@
+import { scriptOf } from './redis-buffer-call.ts';
 import { VERSION_END, VERSION_START } from './redis-buffer-value.ts';
 
 // pcall: a foreign value of another type under one key makes that one reply an error table instead of ending the script
@@ -9,19 +10,19 @@ local function stored(key)
   return ''
 end`;
 
-/** KEYS: rows, ARGV[1]: expiry in ms, ARGV[i + 1]: value of KEYS[i]. Sets each key unless a newer version is stored. */
-export const SET_IF_NEWER = `${STORED}
+/** KEYS: rows, ARGV[i]: value of KEYS[i], and last the expiry in ms. Sets each key unless a newer version is stored. */
+export const SET_IF_NEWER = scriptOf(`${STORED}
 for i, key in ipairs(KEYS) do
-  local value = ARGV[i + 1]
+  local value = ARGV[i]
   if stored(key) <= string.sub(value, ${VERSION_START + 1}, ${VERSION_END + 1}) then
-    redis.call('SET', key, value, 'PX', ARGV[1])
+    redis.call('SET', key, value, 'PX', ARGV[#ARGV])
   end
 end
-return #KEYS`;
+return #KEYS`);
 
 /** KEYS: rows, ARGV[i]: version of KEYS[i]. Removes each key unless a newer version is stored. */
-export const REMOVE_IF_NOT_NEWER = `${STORED}
+export const REMOVE_IF_NOT_NEWER = scriptOf(`${STORED}
 for i, key in ipairs(KEYS) do
   if stored(key) <= ARGV[i] then redis.call('UNLINK', key) end
 end
-return #KEYS`;
+return #KEYS`);

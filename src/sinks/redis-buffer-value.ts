@@ -1,12 +1,11 @@
 import { type Change, checksumOf } from '../pipeline/change.ts';
-import type { BufferRecord } from '../pipeline/ports.ts';
 
 /** `{"version":` is 11 bytes; a version fills the 16 after it. The scripts cut it out by these places. */
 export const VERSION_START = 11;
 export const VERSION_END = 26;
 
 /**
- * The JSON text stored in Redis. The version comes first, padded with spaces to 16 characters, which JSON allows: so
+ * The JSON text of a `BufferRecord`, as it is stored in Redis. The version comes first, padded with spaces to 16 characters, which JSON allows: so
  * `GET` shows plain JSON with a number, and a script compares two versions exactly, as text of one length. (Numbers in
  * Lua are doubles, and its JSON library rounds integers: neither may touch a version or a row.)
  *
@@ -14,16 +13,10 @@ export const VERSION_END = 26;
  * megabytes would block Redis for everybody, and the row is in the journal.
  */
 export function redisValueOf(change: Change, maxDataChars: number): string {
-  // One call gives one flat string; many pieces cost more again when ioredis joins and encodes them.
-  const rest = JSON.stringify({
-    primaryKey: change.key,
-    tableName: change.table.qualified,
-    operation: change.operation,
-    data: change.document.length <= maxDataChars ? change.document : '',
-    timestamp: change.timestampMs,
-    checksum: checksumOf(change.document),
-  } satisfies Omit<BufferRecord, 'version'>);
-  return `{"version":${versionText(change.version)},${rest.slice(1)}`;
+  const { document, key, operation, table, timestampMs, version } = change;
+  const data = JSON.stringify(document.length <= maxDataChars ? document : '');
+  const head = `{"version":${versionText(version)},"primaryKey":${JSON.stringify(key)},"tableName":${JSON.stringify(table.qualified)}`;
+  return `${head},"operation":"${operation}","data":${data},"timestamp":${timestampMs},"checksum":"${checksumOf(document)}"}`;
 }
 
 /** A version as 16 characters that compare as text the way the numbers do: a space sorts before every digit. */

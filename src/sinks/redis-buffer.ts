@@ -1,7 +1,9 @@
 import type { Change, Table } from '../pipeline/change.ts';
 import type { BufferRecord, ChangeBuffer } from '../pipeline/ports.ts';
 import { bucketOf, bufferKey } from './buffer-key.ts';
+import { callScript, type Script } from './redis-buffer-call.ts';
 import { RedisConnection, type RedisTls } from './redis-buffer-connection.ts';
+import { REMOVE_IF_NOT_NEWER, SET_IF_NEWER } from './redis-buffer-scripts.ts';
 import { redisValueOf, versionText } from './redis-buffer-value.ts';
 
 export interface RedisBufferOptions {
@@ -52,12 +54,16 @@ export function redisBuffer(options: RedisBufferOptions): RedisBuffer {
   if (!(expirySeconds > 0)) throw new RangeError(`expirySeconds must be above 0, got ${expirySeconds}`);
   if (!(timeoutMs > 0)) throw new RangeError(`timeoutMs must be above 0, got ${timeoutMs}`);
   const connection = new RedisConnection({ ...options, timeoutMs });
-  const expiryMs = Math.max(1, Math.round(expirySeconds * 1000));
+  const expiryMs = String(Math.max(1, Math.round(expirySeconds * 1000)));
   const warnings: string[] = [];
   const keyOf = (table: Table, key: string): string =>
     bufferKey(table, key, connection.isCluster ? bucketOf(key) : null);
   const slice = <T extends { table: Table; key: string }>(rows: readonly T[], textOf: (row: T) => string): Slice[] =>
     slicesOf(rows, { isCluster: connection.isCluster, keyOf, textOf });
+
+  const callAll = async (script: Script, slices: readonly Slice[]): Promise<void> => {
+    await connection.run((redis) => Promise.all(slices.map((slice) => callScript(redis, script, slice))));
+  };
 
   return {
     name: connection.isCluster ? 'redis-cluster' : 'redis',
@@ -65,17 +71,14 @@ export function redisBuffer(options: RedisBufferOptions): RedisBuffer {
     async upsert(changes: readonly Change[]): Promise<void> {
       if (changes.length === 0) return;
       const slices = slice(changes, (change) => redisValueOf(change, maxDataChars));
-      await connection.run((redis) =>
-        Promise.all(
-          slices.map(({ keys, values }) => redis.setIfNewer(keys.length, ...keys, String(expiryMs), ...values)),
-        ),
-      );
+      for (const { values } of slices) values.push(expiryMs);
+      await callAll(SET_IF_NEWER, slices);
     },
     async remove(rows): Promise<void> {
       if (rows.length === 0) return;
-      const slices = slice(rows, ({ version }) => versionText(version));
-      await connection.run((redis) =>
-        Promise.all(slices.map(({ keys, values }) => redis.removeIfNotNewer(keys.length, ...keys, ...values))),
+      await callAll(
+        REMOVE_IF_NOT_NEWER,
+        slice(rows, ({ version }) => versionText(version)),
       );
     },
     async read(table, key): Promise<BufferRecord | null> {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { Command } from 'ioredis';
 import { checksumOf } from '../../src/pipeline/change.ts';
 import { redisBuffer } from '../../src/sinks/redis-buffer.ts';
+import { requestOf } from '../../src/sinks/redis-buffer-call.ts';
 import { redisErrorOf } from '../../src/sinks/redis-buffer-error.ts';
 import { redisValueOf, VERSION_END, VERSION_START, versionText } from '../../src/sinks/redis-buffer-value.ts';
 import { changeOf, freshTable } from '../conformance/buffer.ts';
@@ -43,6 +45,17 @@ test('a row that is too long is kept without its data, under its own checksum', 
   const { data, checksum } = JSON.parse(redisValueOf(change, 11));
   assert.deepEqual([data, checksum], ['', checksumOf(change.document)]);
   assert.equal(JSON.parse(redisValueOf(change, 12)).data, change.document);
+});
+
+test('a script call is written as ioredis would write it', () => {
+  const texts = fc.array(fc.oneof(anyText(), anyText({ minLength: 90, maxLength: 1200 })), { maxLength: 12 });
+  fc.assert(
+    fc.property(texts, texts, (keys, values) => {
+      const theirs = new Command('evalsha', ['5ca1ab1e', String(keys.length), ...keys, ...values]);
+      const written = Buffer.from(theirs.toWritable({}) as string);
+      assert.deepEqual(requestOf('evalsha', '5ca1ab1e', { keys, values }), written);
+    }),
+  );
 });
 
 test('an error says what happened in a word, and nothing of the command', () => {
