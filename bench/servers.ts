@@ -84,7 +84,7 @@ export class Servers {
       const url = this.places[name]?.url;
       if (url === undefined) continue;
       described[name] =
-        `${await elasticsearchVersion(url)}, one node, heap 1 GiB, 1 shard, 0 replicas, translog durability request`;
+        `${await elasticsearchVersion(url)}, one node, heap 1 GiB, 1 shard, 0 replicas, files mapped into memory, translog durability request`;
     }
     if (this.servers.has('redis')) described.redis = 'append-only file off';
     if (mariadb) {

@@ -36,8 +36,7 @@ xpack.security.enabled: false
 action.destructive_requires_name: false
 cluster.routing.allocation.disk.threshold_enabled: false # a nearly full disk must not turn indices read-only
 indices.breaker.total.use_real_memory: false
-node.store.allow_mmap: false # needs no vm.max_map_count
-`,
+${optimize ? '' : 'node.store.allow_mmap: false # needs no vm.max_map_count\n'}`,
   );
   const jvmOptions = [
     `-Xms${heapMb}m`,

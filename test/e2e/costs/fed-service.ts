@@ -1,13 +1,13 @@
-import { concatMap, from, Observable, of, ReplaySubject } from 'rxjs';
+import { concatMap, from, lastValueFrom, Observable, of, ReplaySubject } from 'rxjs';
 import { defaultFormat } from '../../../bench/default-format.ts';
 import { IndexUnderTest } from '../../../bench/index-under-test.ts';
 import { JournalUnderTest } from '../../../bench/journal-under-test.ts';
 import { type Load, makeLoad } from '../../../bench/load.ts';
 import { DATABASE, TABLE } from '../../../bench/order-row.ts';
 import { logRecords } from '../../../bench/record-feed.ts';
-import { type RecordBatch, recordsSize } from '../../../src/pipeline/change.ts';
+import { type Change, type RecordBatch, recordsSize } from '../../../src/pipeline/change.ts';
 import type { PipelineEvent } from '../../../src/pipeline/events.ts';
-import type { Assignment, RecordSource } from '../../../src/pipeline/ports.ts';
+import type { Assignment, ChangeBuffer, RecordSource } from '../../../src/pipeline/ports.ts';
 import { InFlight, PartitionLog } from '../../../src/pipeline/position.ts';
 import { runService } from '../../../src/pipeline/run-service.ts';
 import { DEFAULT_OPTIONS, type SyncOptions } from '../../../src/pipeline/stages.ts';
@@ -65,11 +65,12 @@ export async function countFed(servers: CountedServers, load: Load, feeding: Fee
   await buffer.ping();
   const sink = elasticsearchSink({ nodes: [servers.elasticsearch.url], shards: 1, replicas: 0 });
   const before = await readCounts(servers, table.index);
-  const isOpen = feeding.pace === 'behind' ? from(feed.allBuffered) : of(undefined);
+  const buffered = new IdleBuffer(buffer);
+  const isOpen = feeding.pace === 'behind' ? from(buffered.isIdle) : of(undefined);
   const parts = {
     source: feed.source,
     format,
-    buffer,
+    buffer: { ...buffer, upsert: (changes: readonly Change[]) => buffered.upsert(changes) },
     store: {
       ...store,
       append: (...given: Parameters<typeof store.append>) => isOpen.pipe(concatMap(() => store.append(...given))),
@@ -91,30 +92,46 @@ export async function countFed(servers: CountedServers, load: Load, feeding: Fee
   return countsBetween(before, after);
 }
 
+/** Tells when everything is stored that came at once: the next call begins as soon as the one before has ended. */
+class IdleBuffer {
+  readonly isIdle: Promise<void>;
+  private readonly buffer: Pick<ChangeBuffer, 'upsert'>;
+  private calls = 0;
+  private tellIdle: () => void = () => undefined;
+
+  constructor(buffer: Pick<ChangeBuffer, 'upsert'>) {
+    this.buffer = buffer;
+    this.isIdle = new Promise((resolve) => {
+      this.tellIdle = resolve;
+    });
+  }
+
+  async upsert(changes: readonly Change[]): Promise<void> {
+    this.calls += 1;
+    await lastValueFrom(from(this.buffer.upsert(changes)), { defaultValue: undefined });
+    this.calls -= 1;
+    setImmediate(() => {
+      if (this.calls === 0) this.tellIdle();
+    });
+  }
+}
+
 /** A source that reads from memory, and hears how far the pipeline is. */
 class Feed {
   readonly source: RecordSource;
-  readonly allBuffered: Promise<void>;
   private readonly slices: RecordBatch[];
-  private readonly sliceCount: number;
   private readonly inFlight: InFlight;
   private readonly pace: Feeding['pace'];
-  private buffered = 0;
   private journaled = 0;
   private fed = 0;
   private emit: (batch: RecordBatch) => void = () => undefined;
   private end: () => void = () => undefined;
-  private tellBuffered: () => void = () => undefined;
 
   constructor(load: Load, inFlight: InFlight, { pace, sliceRecords }: Feeding) {
     this.inFlight = inFlight;
     this.pace = pace;
     const logs = load.partitions.map((_, partition) => new PartitionLog(TOPIC, partition, 0, inFlight));
     this.slices = slicesOf(load, logs, sliceRecords);
-    this.sliceCount = this.slices.length;
-    this.allBuffered = new Promise((resolve) => {
-      this.tellBuffered = resolve;
-    });
     const assignments = new ReplaySubject<Assignment>(1);
     assignments.next({ generation: 1, partitions: logs });
     this.source = {
@@ -133,10 +150,6 @@ class Feed {
 
   hear(event: PipelineEvent): void {
     if (event.type === 'dependency' && !event.isUp) throw new Error(`${event.name} was lost (${event.detail})`);
-    if (event.type === 'buffered') {
-      this.buffered += 1;
-      if (this.buffered === this.sliceCount) this.tellBuffered();
-    }
     if (event.type !== 'journaled') return;
     this.journaled += event.changes;
     if (this.pace === 'steady' && this.journaled === this.fed) setImmediate(() => this.feed());

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import kafkajs from 'kafkajs';
 import { asyncScheduler } from 'rxjs';
 import { TopicUnderTest } from '../../../bench/topic-under-test.ts';
 import { type KafkaSourceOptions, kafkaSource } from '../../../src/sources/kafka-source.ts';
@@ -31,15 +32,43 @@ after(async () => {
 /** Four partitions of 2.0 MB fit into two answers: 1 MiB each, 4 MiB together. The next fetch is under way when the last record is handed on. */
 const BOUNDS = { fetches: 3, commits: 1 };
 
-/** Reads the full topic as a group of its own, settles everything and commits once. */
-async function countReading(options: Partial<KafkaSourceOptions> = {}): Promise<{ fetches: number; commits: number }> {
+/** Records that are produced one by one, each when the one before is acknowledged. */
+const TRICKLE = 100;
+
+/** Fetches while records trickle into a topic of their own, and how long that took. */
+async function countTrickle(
+  name: string,
+  options: Partial<KafkaSourceOptions>,
+): Promise<{ fetches: number; tookMs: number }> {
+  const client = new kafkajs.Kafka({ brokers: [...kafka.brokers], logLevel: kafkajs.logLevel.ERROR });
+  const producer = client.producer({ allowAutoTopicCreation: false });
+  const admin = client.admin();
+  await Promise.all([producer.connect(), admin.connect()]);
   const reader = new SourceReader({ bytes: 128 << 20, changes: 500_000 });
-  const groupId = topic.freshGroup();
+  const source = sourceOf(reader, name, `${name}-group`, options);
+  const send = () => producer.send({ topic: name, acks: -1, messages: [{ value: '{}' }] });
+  try {
+    await admin.createTopics({ waitForLeaders: true, topics: [{ topic: name, numPartitions: 1 }] });
+    reader.read(source);
+    await send();
+    await eventually('the first record is read', () => reader.count === 1, { everyMs: 1 });
+    const before = counter.of(FETCH);
+    const startedMs = performance.now();
+    for (let sent = 0; sent < TRICKLE; sent += 1) await send();
+    await eventually('every record is read', () => reader.count === 1 + TRICKLE, { everyMs: 1 });
+    return { fetches: counter.of(FETCH) - before, tookMs: performance.now() - startedMs };
+  } finally {
+    await source.close();
+    await Promise.all([producer.disconnect(), admin.disconnect()]);
+  }
+}
+
+function sourceOf(reader: SourceReader, name: string, groupId: string, options: Partial<KafkaSourceOptions>) {
   const registry = { registration: async () => null, register: async () => undefined, positions: async () => [] };
-  const source = kafkaSource({
+  return kafkaSource({
     brokers: [`127.0.0.1:${counter.port}`],
     groupId,
-    topics: [topic.name],
+    topics: [name],
     inFlight: reader.inFlight,
     registry,
     scheduler: asyncScheduler,
@@ -47,6 +76,13 @@ async function countReading(options: Partial<KafkaSourceOptions> = {}): Promise<
     onEvent: () => undefined,
     ...options,
   });
+}
+
+/** Reads the full topic as a group of its own, settles everything and commits once. */
+async function countReading(options: Partial<KafkaSourceOptions> = {}): Promise<{ fetches: number; commits: number }> {
+  const reader = new SourceReader({ bytes: 128 << 20, changes: 500_000 });
+  const groupId = topic.freshGroup();
+  const source = sourceOf(reader, topic.name, groupId, options);
   const before = { fetches: counter.of(FETCH), commits: counter.of(OFFSET_COMMIT) };
   let fetches = Number.NaN;
   try {
@@ -70,4 +106,17 @@ test('10,000 records are fetched in few requests, and positions of all partition
 test('the bounds refuse a source that asks for little at a time', async () => {
   const counts = await countReading({ maxBytesPerPartition: 128 << 10 });
   assert.deepEqual(exceeding(counts, BOUNDS), ['fetches'], JSON.stringify(counts));
+});
+
+test('records that trickle in are fetched together by a source that may wait, as the command does', async () => {
+  const waiting = { minBytes: 512 << 10, maxWaitMs: 150 };
+  const { fetches, tookMs } = await countTrickle('trickle-together', waiting);
+  const bound = Math.floor(tookMs / waiting.maxWaitMs) + 2;
+  assert.ok(fetches <= bound, `${fetches} fetches in ${tookMs} ms`);
+});
+
+test('the bound refuses a source that fetches each of them', async () => {
+  const { fetches, tookMs } = await countTrickle('trickle-apart', { minBytes: 1 });
+  const bound = Math.floor(tookMs / 150) + 2;
+  assert.ok(fetches > bound, `${fetches} fetches in ${tookMs} ms`);
 });
