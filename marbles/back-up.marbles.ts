@@ -56,6 +56,18 @@ test('an append gathers so many changes at most, and a larger batch is appended 
   });
 });
 
+test('an append gathers so many bytes at most', () => {
+  inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
+    const records = hot('  1234------------|', { 1: 'a1', 2: 'a2', 3: 'b3', 4: 'a4' });
+    const appends = '      x----y----z';
+    const batches = '      -----1----(23)-4|';
+    const { appended, store } = drawnJournal([cold('-----|')]);
+    const journal = journalWords({ scheduler, store, maxBytes: 2 * wordLog().read('a1').load.bytes });
+    expectObservable(records.pipe(journal)).toBe(batches, { 1: 'a1', 2: 'a2', 3: 'b3', 4: 'a4' });
+    expectObservable(appended).toBe(appends, { x: '0: a1', y: '0: a2 b3', z: '0: a4' });
+  });
+});
+
 test('a batch without changes passes in its turn, asks nothing and moves the position', () => {
   const log = wordLog();
   inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {

@@ -99,6 +99,19 @@ test('a batch without changes passes in its turn and asks the buffer for nothing
   });
 });
 
+test('a call stores so many bytes of changes at most', () => {
+  inVirtualTime(({ cold, hot, expectObservable, scheduler }) => {
+    const records = hot('  1234------------|', { 1: 'a1', 2: 'a2', 3: 'b3', 4: 'a4' });
+    const asked = '        w----x----y';
+    const batches = '      -----1----(23)-4|';
+    const { asked: upserts, upsert } = drawnBuffer(cold('-----|'));
+    const values = { 1: 'a1', 2: 'a2', 3: 'b3', 4: 'a4' };
+    const maxBytes = 2 * wordLog().read('a1').load.bytes;
+    expectObservable(records.pipe(bufferWords({ scheduler, upsert, maxBytes }))).toBe(batches, values);
+    expectObservable(upserts).toBe(asked, { w: 'a1', x: 'a2 b3', y: 'a4' });
+  });
+});
+
 test('a buffer that fails delays one batch once; until a probe is stored, batches pass at once', () => {
   inVirtualTime(({ cold, hot, expectObservable, expectSubscriptions, scheduler }) => {
     const records = hot('  12----3---4---56--7------8----|', VALUES);

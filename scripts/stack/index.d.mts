@@ -72,7 +72,7 @@ export interface KafkaOptions extends StartOptions {
 export interface ElasticsearchOptions extends StartOptions {
   /** 768 by default. */
   readonly heapMb?: number;
-  /** Slower to start and faster to run, for benchmarks; false by default. */
+  /** Slower to start and faster to run, for benchmarks, and with files mapped into memory; false by default. */
   readonly optimize?: boolean;
   /** Where the server is unpacked, when it is not the stack's own. */
   readonly home?: string;

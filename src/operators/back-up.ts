@@ -17,7 +17,7 @@ import type { Report } from '../pipeline/events.ts';
 import type { JournalGap, Store } from '../pipeline/ports.ts';
 import type { InFlight } from '../pipeline/position.ts';
 import { type BackoffOptions, untilDone } from './backoff.ts';
-import { gatherMap } from './gather-map.ts';
+import { gatherMap, shareOf } from './gather-map.ts';
 
 export interface BackUpOptions {
   readonly store: Pick<Store, 'append' | 'recordGaps'>;
@@ -27,6 +27,8 @@ export interface BackUpOptions {
   readonly deletesMustBeDurable: boolean;
   /** Changes gathered into one append at most. Default 5000. */
   readonly maxChanges?: number;
+  /** Their bytes at most, as `sizeOf` counts them; a larger batch goes alone. Default 8 MiB. */
+  readonly maxBytes?: number;
   /** Appends under way at most, of one partition each. Default 3. */
   readonly maxAppends?: number;
   readonly backoff?: BackoffOptions;
@@ -44,15 +46,15 @@ export interface BackUpOptions {
  * position pass. What is owed is charged to the in-flight limit, so the source pauses before memory runs out.
  */
 export function backUp(options: BackUpOptions): OperatorFunction<ChangeBatch, ChangeBatch> {
-  const { maxAppends = 3, maxChanges = 5000 } = options;
+  const { maxAppends = 3, maxBytes = 8 << 20, maxChanges = 5000 } = options;
   return (batches) =>
     defer(() => {
       const journal = new Journaling(options);
       return batches.pipe(
         gatherMap((group) => journal.append(group), {
           laneOf: placeOf,
-          weightOf: ({ changes }) => changes.length,
-          maxWeight: maxChanges,
+          weightOf: shareOf({ changes: maxChanges, bytes: maxBytes }),
+          maxWeight: 1,
           concurrency: maxAppends,
         }),
         finalize(() => journal.stop()),

@@ -1,4 +1,5 @@
 import { from, Observable, type ObservableInput, type OperatorFunction, Subscription } from 'rxjs';
+import type { ChangeBatch } from '../pipeline/change.ts';
 
 export interface GatherMapOptions<T> {
   /** Values of one lane go together and in order, never two groups of them at a time. One lane for all by default. */
@@ -9,6 +10,11 @@ export interface GatherMapOptions<T> {
   readonly maxWeight: number;
   /** Groups under way at most, each of another lane. 1 by default. */
   readonly concurrency?: number;
+}
+
+/** Weighs a batch by the part of a group's limits that it takes up: a group that weighs 1 at most keeps to both. */
+export function shareOf(limit: { readonly changes: number; readonly bytes: number }): (batch: ChangeBatch) => number {
+  return ({ load }) => Math.max(load.changes / limit.changes, load.bytes / limit.bytes);
 }
 
 /**

@@ -17,7 +17,7 @@ import {
 import type { ChangeBatch } from '../pipeline/change.ts';
 import type { Report } from '../pipeline/events.ts';
 import type { ChangeBuffer } from '../pipeline/ports.ts';
-import { gatherMap } from './gather-map.ts';
+import { gatherMap, shareOf } from './gather-map.ts';
 import { newestPerKey } from './newest-per-key.ts';
 
 export interface UpsertBufferOptions {
@@ -28,6 +28,8 @@ export interface UpsertBufferOptions {
   readonly deadlineMs?: number;
   /** Changes gathered into one call at most. Default 5000. */
   readonly maxChanges?: number;
+  /** Their bytes at most, as `sizeOf` counts them; a larger batch goes alone. Default 8 MiB. */
+  readonly maxBytes?: number;
   readonly report: Report;
   readonly scheduler: SchedulerLike;
 }
@@ -39,7 +41,15 @@ export interface UpsertBufferOptions {
  * finds out when it is back. So an unreachable buffer costs the stream one time-out, once.
  */
 export function upsertBuffer(options: UpsertBufferOptions): OperatorFunction<ChangeBatch, ChangeBatch> {
-  const { buffer, deadlineMs = 60_000, maxChanges = 5000, probeMs = 2000, report, scheduler } = options;
+  const {
+    buffer,
+    deadlineMs = 60_000,
+    maxBytes = 8 << 20,
+    maxChanges = 5000,
+    probeMs = 2000,
+    report,
+    scheduler,
+  } = options;
   return (batches) =>
     defer(() => {
       let isUp = true;
@@ -80,7 +90,7 @@ export function upsertBuffer(options: UpsertBufferOptions): OperatorFunction<Cha
             }
             return from(group);
           },
-          { weightOf: ({ changes }) => changes.length, maxWeight: maxChanges },
+          { weightOf: shareOf({ changes: maxChanges, bytes: maxBytes }), maxWeight: 1 },
         ),
         finalize(() => probe.unsubscribe()),
       );
