@@ -95,7 +95,7 @@ test('what has waited for Redis is stored together, and each row once', PATIENCE
 
 test('four partitions cost an append each where one would do, and no more bulk requests', PATIENCE, async () => {
   const counts = await count(['unique', 4], { pace: 'behind' });
-  // Each partition ends in a slice of its own, two of a single record. Groups of 5000 changes are four appends, and
+  // Each partition ends in a slice of its own, two of a single record. What has waited of each is an append of its own, and
   // recovery and positions ask some questions of each partition.
   const bounds = { ...UNIQUE, redisScripts: 40 + 2, redisCommands: 42 + 40_000, statements: 107, inserts: 45 };
   assert.deepEqual(exceeding(counts, bounds), [], JSON.stringify(counts));
