@@ -21,9 +21,9 @@ interface Script {
 }
 
 /**
- * The reference beside `buffered`: the script calls and statements that it makes, of rows that are ready in memory, by
- * bare clients in a plain loop. As there, one script is under way at a time, and what it has stored meanwhile goes into the
- * journal together, partitions side by side.
+ * The reference beside `buffered`: rows that are ready in memory, in the script calls and statements of the adapters, by bare
+ * clients in a plain loop. A slice is one script call, and what has been stored meanwhile goes into the journal together,
+ * partitions side by side. `buffered` gathers what waits for Redis as well, so of skewed keys it stores fewer rows.
  */
 export function storesLimit({ redis, mariadb }: Required<Pick<Places, 'redis' | 'mariadb'>>): Scenario {
   const ready = new Map<LoadSummary, ReadyCalls>();

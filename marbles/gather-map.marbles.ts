@@ -117,6 +117,15 @@ test('an error of the source or of a group passes at once, and lets go of the re
   });
 });
 
+test('a projection that throws is an error', () => {
+  inVirtualTime(({ hot, expectObservable, expectSubscriptions }) => {
+    const values = hot('   --a---');
+    const error = new Error('no group');
+    expectObservable(values.pipe(gathered({}, error).gathering)).toBe('--#', {}, error);
+    expectSubscriptions(values.subscriptions).toBe('^-!');
+  });
+});
+
 test('unsubscribing releases the source and every group under way', () => {
   inVirtualTime(({ cold, hot, expectObservable, expectSubscriptions }) => {
     const values = hot('   abc------', { a: 'a1', b: 'b2', c: 'c1' });

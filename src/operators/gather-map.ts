@@ -1,4 +1,4 @@
-import { from, Observable, type ObservableInput, type OperatorFunction, Subscription } from 'rxjs';
+import { defer, Observable, type ObservableInput, type OperatorFunction, Subscription } from 'rxjs';
 import type { ChangeBatch } from '../pipeline/change.ts';
 
 export interface GatherMapOptions<T> {
@@ -49,7 +49,7 @@ export function gatherMap<T, R>(
       };
       const start = (lane: string, group: readonly T[]): void => {
         busy.add(lane);
-        const under = from(project(group)).subscribe({
+        const under = defer(() => project(group)).subscribe({
           next: (value) => subscriber.next(value),
           error: (error) => subscriber.error(error),
           complete: () => {

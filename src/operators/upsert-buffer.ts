@@ -57,10 +57,10 @@ export function upsertBuffer(options: UpsertBufferOptions): OperatorFunction<Cha
       const probe = new Subscription();
       const silent = throwError(() => new Error(`no answer within ${deadlineMs} ms`));
 
-      const upsert = (batches: readonly ChangeBatch[]): Observable<never> => {
+      const upsert = (group: readonly ChangeBatch[]): Observable<never> => {
         const startedMs = scheduler.now();
-        const changes = newestPerKey(batches.flatMap((batch) => batch.changes));
-        return defer(() => (changes.length === 0 ? EMPTY : buffer.upsert(changes))).pipe(
+        const changes = newestPerKey(group.flatMap((batch) => batch.changes));
+        return defer(() => buffer.upsert(changes)).pipe(
           timeout({ each: deadlineMs, with: () => silent, scheduler }),
           ignoreElements(),
           tap({

@@ -5,9 +5,9 @@ export const VERSION_START = 11;
 export const VERSION_END = 26;
 
 /**
- * The JSON text of a `BufferRecord`, as it is stored in Redis. The version comes first, padded with spaces to 16 characters, which JSON allows: so
- * `GET` shows plain JSON with a number, and a script compares two versions exactly, as text of one length. (Numbers in
- * Lua are doubles, and its JSON library rounds integers: neither may touch a version or a row.)
+ * The JSON text of a `BufferRecord`, as it is stored in Redis. The version comes first, padded with spaces to 16 characters,
+ * which JSON allows: so `GET` shows plain JSON with a number, and a script compares two versions exactly, as text of one
+ * length. (Numbers in Lua are doubles, and its JSON library rounds integers: neither may touch a version or a row.)
  *
  * A row longer than `maxDataChars` is stored with empty `data`, under the checksum of the whole row: one value of many
  * megabytes would block Redis for everybody, and the row is in the journal.

@@ -34,6 +34,8 @@ const BOUNDS = { fetches: 3, commits: 1 };
 
 /** Records that are produced one by one, each when the one before is acknowledged. */
 const TRICKLE = 100;
+/** How long the command lets a fetch wait with the default window. */
+const WAIT_MS = 150;
 
 /** Fetches while records trickle into a topic of their own, and how long that took. */
 async function countTrickle(
@@ -109,14 +111,13 @@ test('the bounds refuse a source that asks for little at a time', async () => {
 });
 
 test('records that trickle in are fetched together by a source that may wait, as the command does', async () => {
-  const waiting = { minBytes: 512 << 10, maxWaitMs: 150 };
-  const { fetches, tookMs } = await countTrickle('trickle-together', waiting);
-  const bound = Math.floor(tookMs / waiting.maxWaitMs) + 2;
+  const { fetches, tookMs } = await countTrickle('trickle-together', { minBytes: 512 << 10, maxWaitMs: WAIT_MS });
+  const bound = Math.floor(tookMs / WAIT_MS) + 2;
   assert.ok(fetches <= bound, `${fetches} fetches in ${tookMs} ms`);
 });
 
 test('the bound refuses a source that fetches each of them', async () => {
   const { fetches, tookMs } = await countTrickle('trickle-apart', { minBytes: 1 });
-  const bound = Math.floor(tookMs / 150) + 2;
+  const bound = Math.floor(tookMs / WAIT_MS) + 2;
   assert.ok(fetches > bound, `${fetches} fetches in ${tookMs} ms`);
 });
