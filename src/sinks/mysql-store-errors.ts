@@ -9,7 +9,12 @@ const SCHEMA = new Set([1049, 1054, 1146]);
 const CODE_TEXT = /^[A-Z][A-Z0-9_]{2,60}$/;
 
 /** The other side of an open connection is gone; what was sent may have been done. */
-const CUTS = new Set(['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST']);
+const CUTS = new Set(['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST', 'CONNECTION_CLOSED']);
+/** Errors that mysql2 gives no code, by their messages. */
+const UNCODED = new Map([
+  ['Queue limit reached.', 'QUEUE_FULL'],
+  ["Can't add new command when connection is in closed state", 'CONNECTION_CLOSED'],
+]);
 
 const rowFaults = new WeakSet<object>();
 const deadlocks = new WeakSet<object>();
@@ -23,7 +28,8 @@ export function mysqlError(error: unknown): SluiceError {
   if (error instanceof SluiceError) return error;
   const { code, errno, sqlState } = error as { code?: unknown; errno?: unknown; sqlState?: unknown };
   const number = typeof errno === 'number' ? errno : 0;
-  const name = typeof code === 'string' && CODE_TEXT.test(code) ? code : isQueueFull(error) ? 'QUEUE_FULL' : 'UNKNOWN';
+  const uncoded = error instanceof Error ? UNCODED.get(error.message) : undefined;
+  const name = typeof code === 'string' && CODE_TEXT.test(code) ? code : (uncoded ?? 'UNKNOWN');
   const detail = [name, number > 0 ? number : null, sqlState].filter((part) => part).join(' ');
   const wrapped = errorOf(number, detail);
   if (ROW_FAULTS.has(number)) rowFaults.add(wrapped);
@@ -56,11 +62,6 @@ function errorOf(number: number, detail: string): SluiceError {
     remedy: 'Check that the server runs, can be written and has room on its disk.',
     retriable: true,
   });
-}
-
-/** mysql2 gives this one no code. */
-function isQueueFull(error: unknown): boolean {
-  return error instanceof Error && error.message === 'Queue limit reached.';
 }
 
 export function timeoutError(what: string, timeoutMs: number): SluiceError {

@@ -260,7 +260,7 @@ describe('store mysql on a server with troubles', () => {
     const sockets = () => handles().filter(isOpen).length;
     await Promise.all(stores.map((one) => one.close())); // those of the tests before
     await eventually(async () => assert.equal(sockets(), 0));
-    const store = newStore({ timeoutMs: 400, connections: 2 });
+    const store = newStore({ timeoutMs: 400, connections: 3 }); // of which two may stay open unused
     await store.open();
     await Promise.all([store.ping(), store.ping()]);
     assert.equal(sockets(), 2);
@@ -274,6 +274,22 @@ describe('store mysql on a server with troubles', () => {
     } finally {
       mariadb.resume();
     }
+  });
+
+  test('connections that nobody uses are closed, and opened again when they are needed', async () => {
+    const { names, root } = opened();
+    await Promise.all(stores.map((one) => one.close())); // those of the tests before
+    const store = newStore();
+    await store.open();
+    const openedMs = performance.now();
+    const connections = async () => {
+      const list = `SELECT COUNT(*) FROM information_schema.processlist WHERE db = '${names[0]}'`;
+      return Number((await root(list)).trim().split('\n').at(-1));
+    };
+    assert.ok((await connections()) > 0);
+    await eventually(async () => assert.equal(await connections(), 0));
+    assert.ok(performance.now() - openedMs > 4000, 'one that is used every few seconds stays');
+    await assert.doesNotReject(store.ping());
   });
 
   test('while the server is down calls reject at once, and work again when it is back', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type MysqlStore, mysqlStore } from '../../src/sinks/mysql-store.ts';
+import { endpointOf, mysqlDatabase } from '../../src/sinks/mysql-store-database.ts';
 import { answerOf, changeAt, lookup, newPartition, newTable } from '../conformance/store-samples.ts';
 import { FaultProxy } from '../converge/fault-proxy.ts';
 import { createStore, query } from '../support/expect-converged.ts';
@@ -46,4 +47,25 @@ test('a link that cuts off every answer is an outage: the call fails and says so
   await assert.rejects(answerOf(store.append(newPartition(), [changeAt(newTable(), '3', 9)])), { code: 'E4001' });
   assert.equal(proxy.hits, 2);
   await proxy.lift();
+});
+
+test('rows that another client locked before it stood still are free again within seconds', async () => {
+  const partition = newPartition();
+  const changes = [changeAt(newTable(), '4', 10)];
+  await answerOf(store.append(partition, changes));
+  const still = mysqlDatabase({ endpoint: endpointOf(directUrl), tls: null, connections: 1, timeoutMs: 1000 });
+  const locked = Promise.withResolvers<number>();
+  const wakes = Promise.withResolvers<void>();
+  const asleep = still.transaction(async (session) => {
+    const lock = 'SELECT record_offset FROM buffer_backup WHERE topic = ? FOR UPDATE';
+    locked.resolve((await session.run(lock, [partition.topic])).rows.length);
+    await wakes.promise;
+  });
+  try {
+    assert.equal(await locked.promise, 1);
+    await answerOf(store.append(partition, changes));
+  } finally {
+    wakes.resolve();
+    await asleep.finally(() => still.end());
+  }
 });
