@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createPool, type Pool, type PoolConnection } from 'mysql2';
+import { createPool, type Pool, type PoolConnection, type PrepareStatementInfo } from 'mysql2';
 import { SluiceError } from '../pipeline/errors.ts';
 import { isCut, isDeadlock, isRowFault, mysqlError, timeoutError } from './mysql-store-errors.ts';
 import { mysqlDialect, type SqlAnswer, type SqlDatabase, type SqlSession, type SqlValue } from './store-sql.ts';
@@ -12,6 +12,8 @@ const CLOSE_TIMEOUT_MS = 1000;
 /** Calls that may wait for a connection. */
 const MAX_WAITING = 256;
 const MAX_STATEMENTS = 256;
+/** Parameters of a statement whose types are remembered. */
+const MAX_HINTS = 64;
 const DEADLOCK_ATTEMPTS = 5;
 /** A statement is kept well below what the server takes: big enough to be fast, small enough to be held many times. */
 const MAX_STATEMENT_BYTES = 4 * 1024 * 1024;
@@ -212,8 +214,23 @@ function execute(
     };
     // Statements without values are rare and partly not preparable (START TRANSACTION, DDL).
     if (values.length === 0) connection.query(sql, done);
-    else connection.execute(sql, values as SqlValue[], done);
+    else {
+      connection.prepare(sql, (error, statement) => {
+        if (error) return done(error, null);
+        forgetParameters(statement);
+        return statement.execute(values as SqlValue[], done);
+      });
+    }
   });
+}
+
+/**
+ * mysql2 keeps what the server said of each parameter, several objects for each: 10 MiB for the inserts of four
+ * connections. It uses them as hints on a number's type, which a few values may need and long inserts do not.
+ */
+function forgetParameters(statement: PrepareStatementInfo): void {
+  const { parameters } = statement as { parameters?: unknown[] };
+  if (parameters !== undefined && parameters.length > MAX_HINTS) parameters.length = 0;
 }
 
 function answerOf(result: unknown): SqlAnswer {
