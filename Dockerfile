@@ -24,5 +24,5 @@ WORKDIR /data
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 # The heap that the default limits need, as in the first line of main.ts: without a bound, garbage is left lying about.
-ENTRYPOINT ["node", "--max-old-space-size=192", "--max-semi-space-size=16", "--no-parallel-scavenge", "/app/dist/cli/main.js"]
+ENTRYPOINT ["node", "--max-old-space-size=1280", "--max-semi-space-size=16", "--no-parallel-scavenge", "/app/dist/cli/main.js"]
 CMD ["run"]
