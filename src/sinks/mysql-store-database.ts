@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createPool, type Pool, type PoolConnection, type PrepareStatementInfo } from 'mysql2';
+import { createPool, type Pool, type PoolConnection } from 'mysql2';
 import { SluiceError } from '../pipeline/errors.ts';
+import { cut, execute, isAnswer, socketOf } from './mysql-store-connection.ts';
 import { isCut, isDeadlock, isRowFault, mysqlError, timeoutError } from './mysql-store-errors.ts';
-import { mysqlDialect, type SqlAnswer, type SqlDatabase, type SqlSession, type SqlValue } from './store-sql.ts';
+import { mysqlDialect, type SqlDatabase, type SqlSession, type SqlValue } from './store-sql.ts';
 
 const CONNECT_TIMEOUT_MS = 5000;
 /** How long closing waits for the other side. */
@@ -12,8 +12,6 @@ const CLOSE_TIMEOUT_MS = 1000;
 /** Calls that may wait for a connection. */
 const MAX_WAITING = 256;
 const MAX_STATEMENTS = 256;
-/** Parameters of a statement whose types are remembered. */
-const MAX_HINTS = 64;
 const DEADLOCK_ATTEMPTS = 5;
 /** A statement is kept well below what the server takes: big enough to be fast, small enough to be held many times. */
 const MAX_STATEMENT_BYTES = 4 * 1024 * 1024;
@@ -131,16 +129,6 @@ export function mysqlDatabase({ endpoint, tls, connections, timeoutMs }: MysqlDa
   };
 }
 
-/** Closes a connection on our side. mysql2 alone only says that nothing more will be sent, and waits for the other side for ever. */
-function cut(connection: PoolConnection): void {
-  connection.destroy();
-  socketOf(connection).destroy();
-}
-
-function socketOf(connection: PoolConnection): Socket {
-  return (connection as PoolConnection & { readonly stream: Socket }).stream;
-}
-
 async function inTransaction<T>(session: SqlSession, work: (session: SqlSession) => Promise<T>): Promise<T> {
   await session.run('START TRANSACTION', []);
   try {
@@ -171,13 +159,6 @@ async function repeat<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-const answers = new WeakSet<object>();
-
-/** Whether an error is the server's own, complete answer to a statement. */
-function isAnswer(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && answers.has(error);
-}
-
 function acquire(pool: Pool, timeoutMs: number): Promise<PoolConnection> {
   return new Promise((resolve, reject) => {
     let isLate = false;
@@ -192,50 +173,6 @@ function acquire(pool: Pool, timeoutMs: number): Promise<PoolConnection> {
       return resolve(connection);
     });
   });
-}
-
-function execute(
-  connection: PoolConnection,
-  sql: string,
-  values: readonly SqlValue[],
-  timeoutMs: number,
-): Promise<SqlAnswer> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      cut(connection);
-      reject(timeoutError('a statement', timeoutMs));
-    }, timeoutMs);
-    const done = (error: (Error & { fatal?: boolean; sqlState?: string }) | null, result: unknown) => {
-      clearTimeout(timer);
-      if (error === null) return resolve(answerOf(result));
-      const wrapped = mysqlError(error);
-      if (error.sqlState && !error.fatal) answers.add(wrapped);
-      return reject(wrapped);
-    };
-    // Statements without values are rare and partly not preparable (START TRANSACTION, DDL).
-    if (values.length === 0) connection.query(sql, done);
-    else {
-      connection.prepare(sql, (error, statement) => {
-        if (error) return done(error, null);
-        forgetParameters(statement);
-        return statement.execute(values as SqlValue[], done);
-      });
-    }
-  });
-}
-
-/**
- * mysql2 keeps what the server said of each parameter, several objects for each: 10 MiB for the inserts of four
- * connections. It uses them as hints on a number's type, which a few values may need and long inserts do not.
- */
-function forgetParameters(statement: PrepareStatementInfo): void {
-  const { parameters } = statement as { parameters?: unknown[] };
-  if (parameters !== undefined && parameters.length > MAX_HINTS) parameters.length = 0;
-}
-
-function answerOf(result: unknown): SqlAnswer {
-  if (Array.isArray(result)) return { rows: result, affected: 0 };
-  return { rows: [], affected: Number((result as { affectedRows?: number }).affectedRows ?? 0) };
 }
 
 /** @throws SluiceError E1001, without the URL: it may hold a password. */
