@@ -23,6 +23,6 @@ USER 1000:1000
 WORKDIR /data
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-# The heap that the default limits need, as in the first line of main.ts: without a bound, garbage is left lying about.
+# How the heap may grow, as in the first line of main.ts: without these flags, garbage is left lying about.
 ENTRYPOINT ["node", "--max-old-space-size=1280", "--max-semi-space-size=16", "--no-parallel-scavenge", "/app/dist/cli/main.js"]
 CMD ["run"]
