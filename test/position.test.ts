@@ -122,16 +122,20 @@ test('a batch that is admitted after its log was retired is not charged, since n
   assert.equal(inFlight.bytes, 0);
 });
 
-test('the in-flight limit is full at either bound and has room at half of both', () => {
+test('the in-flight limit is full at either bound and has room at three quarters of both', () => {
   const inFlight = new InFlight({ bytes: 100, changes: 10 });
   inFlight.add(100, 0);
   assert.equal(inFlight.isFull, true);
-  inFlight.add(-60, 10);
+  inFlight.add(-25, 10);
   assert.equal(inFlight.isFull, true);
   assert.equal(inFlight.hasRoom, false);
-  inFlight.add(0, -5);
+  inFlight.add(0, -2);
   assert.equal(inFlight.isFull, false);
+  assert.equal(inFlight.hasRoom, false);
+  inFlight.add(0, -1);
   assert.equal(inFlight.hasRoom, true);
+  inFlight.add(1, 0);
+  assert.equal(inFlight.hasRoom, false);
 });
 
 test('whoever waits for room is called by the release that makes it, and not after it stopped waiting', () => {
@@ -142,10 +146,10 @@ test('whoever waits for room is called by the release that makes it, and not aft
     calls.push(inFlight.bytes);
     stop();
   });
-  inFlight.add(-40, 0);
   inFlight.add(-20, 0);
   inFlight.add(-20, 0);
-  assert.deepEqual(calls, [40]);
+  inFlight.add(-20, 0);
+  assert.deepEqual(calls, [60]);
 });
 
 function admitAll(log: PartitionLog, sizes: readonly number[]): Ticket[] {

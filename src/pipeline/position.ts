@@ -1,5 +1,7 @@
 /** What a batch is charged until the position has passed it: its ticket and its places in queues. */
 const TICKET_BYTES = 512;
+/** Part of the in-flight limit below which a source that has stopped goes on. */
+const ROOM = 3 / 4;
 
 /** Where the last record of a batch is and what it says: enough to see later that the log is still the same log. */
 export interface Anchor {
@@ -11,7 +13,7 @@ export interface Anchor {
 
 /**
  * Everything read from the log and not yet settled, in bytes and in changes. One per service.
- * The source pauses at the limit and resumes at half of it; what is folded away or settled is free at once.
+ * The source stops at the limit and goes on at three quarters of it; what is folded away or settled is free at once.
  */
 export class InFlight {
   bytes = 0;
@@ -28,7 +30,7 @@ export class InFlight {
   }
 
   get hasRoom(): boolean {
-    return this.bytes <= this.limit.bytes / 2 && this.changes <= this.limit.changes / 2;
+    return this.bytes <= ROOM * this.limit.bytes && this.changes <= ROOM * this.limit.changes;
   }
 
   add(bytes: number, changes: number): void {
@@ -38,7 +40,7 @@ export class InFlight {
       for (const listener of [...this.waiting]) listener();
   }
 
-  /** Calls back each time half of the limit is free again after a release. Returns the function that stops it. */
+  /** Calls back each time a quarter of the limit is free again after a release. Returns the function that stops it. */
   onRoom(listener: () => void): () => void {
     this.waiting.add(listener);
     return () => this.waiting.delete(listener);

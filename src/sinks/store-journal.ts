@@ -10,6 +10,7 @@ import {
   type SqlDatabase,
   type SqlSession,
   type SqlValue,
+  shapeOf,
   spansOf,
 } from './store-sql.ts';
 
@@ -123,7 +124,7 @@ async function append(
   } catch (error) {
     if (!database.isRowFault(error)) throw error;
     if (to - from === 1) return [part.offsets[from] as number];
-    const middle = from + 2 ** Math.floor(Math.log2(to - from - 1)); // a shape that is prepared anyway
+    const middle = from + shapeOf(to - from - 1); // which is prepared anyway
     const left = await append(database, session, { part, span: { from, to: middle } });
     return [...left, ...(await append(database, session, { part, span: { from: middle, to } }))];
   }

@@ -148,7 +148,7 @@ export class FileReading {
     }
   }
 
-  /** Resolves when half of the in-flight limit is free, or reading has ended. */
+  /** Resolves when a quarter of the in-flight limit is free, or reading has ended. */
   private room(): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {

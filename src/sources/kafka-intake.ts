@@ -10,7 +10,7 @@ import type { SourceEvent } from './source-event.ts';
 export interface KafkaIntakeOptions {
   readonly kafka: Kafka;
   readonly consumer: Pick<Consumer, 'seek'>;
-  readonly pause: Pick<KafkaPause, 'whenFull'>;
+  readonly pause: Pick<KafkaPause, 'room' | 'whenFull'>;
   readonly scheduler: SchedulerLike;
   readonly onEvent: (event: SourceEvent) => void;
   /** Hears of what makes reading on impossible. */
@@ -58,20 +58,24 @@ export class KafkaIntake {
     return this.partitions.get(place)?.expected ?? null;
   }
 
-  /** Hands the batch on before it returns: kafkajs fetches nothing while this runs. */
+  /** Hands the batch on before it returns, waiting for room a little: kafkajs fetches nothing while this runs. */
   eachBatch({ batch, isStale, resolveOffset }: EachBatchPayload): Promise<void> {
     return this.guarded(async () => {
       const partition = this.partitionOf(batch);
       if (partition === null || isStale()) return;
       let taken = partition.take(batch);
       if (taken.kind === 'hole' && (await this.mayPassHole(partition))) taken = partition.take(batch);
-      if (!partition.log.isCurrent) return;
-      if (taken.kind === 'read') {
+      while (taken.kind === 'read' && partition.log.isCurrent) {
         resolveOffset(String(partition.expected - 1));
         const { topic, partition: number, highWatermark } = batch;
         const { records, bytes } = taken;
         this.options.onEvent({ type: 'fetched', topic, partition: number, records, bytes, end: Number(highWatermark) });
-      } else this.seek(partition);
+        const isLeft = partition.expected <= Number(batch.lastOffset());
+        if (!(await this.options.pause.room()) || !isLeft) break;
+        taken = partition.takeRest(batch);
+      }
+      if (!partition.log.isCurrent) return;
+      if (taken.kind !== 'read') this.seek(partition);
       this.options.pause.whenFull();
     });
   }

@@ -61,7 +61,7 @@ export class KafkaPartition {
   }
 
   /**
-   * Emits a fetched batch in slices, as far as the in-flight limit lets it: what is left is fetched again. Errors: E2002
+   * Emits a fetched batch in slices, as far as the in-flight limit lets it; `takeRest` takes the rest, or it is fetched again. Errors: E2002
    * when the anchor is another record, E2003 when the log went back.
    */
   take(batch: Fetched): Taken {
@@ -75,6 +75,11 @@ export class KafkaPartition {
       if (this.log.read < first || this.log.read >= next) return { kind: 'seek' };
     }
     return this.emitSlices(recordsFrom(records, this.log.read), next);
+  }
+
+  /** Emits what `take` has left of a batch, as far as there is room now. */
+  takeRest(batch: Fetched): Taken {
+    return this.emitSlices(recordsFrom(logRecords(batch.messages), this.log.read), Number(batch.lastOffset()) + 1);
   }
 
   /** kafkajs passes over a batch of control and aborted records by itself and only tells of it. */

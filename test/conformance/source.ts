@@ -85,7 +85,7 @@ export function testSourceConformance(name: string, open: () => Promise<SourceUn
     await source.close();
   });
 
-  test(`${name}: reading stops at the in-flight limit and goes on when half of it is free, with nothing lost`, async () => {
+  test(`${name}: reading stops at the in-flight limit and goes on when a quarter of it is free, with nothing lost`, async () => {
     const log = await make();
     await log.append(0, numbered(6000));
     const limit = { bytes: 64 << 20, changes: 1000 };

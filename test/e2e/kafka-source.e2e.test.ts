@@ -130,18 +130,22 @@ test('a committed offset outside the log is refused with E2003 and left as it is
 
 test('records that are deleted before they were read are refused with E2003, at start and while reading', async () => {
   const topic = await log.topic();
-  await log.append(topic.topic, numbered(3000));
-  const { reader, source } = start(topic, {}, { isSettling: false, limit: { ...roomy, changes: 500 } });
-  await eventually('the limit', () => reader.inFlight.isFull);
-  reader.settleOne(reader.batches[0] as never);
+  await log.append(topic.topic, numbered(6000));
+  let isPaused = false; // and what was left of the first fetch is dropped
+  const onEvent: KafkaSourceOptions['onEvent'] = (event) => {
+    if (event.type === 'paused') ({ isPaused } = event);
+  };
+  const { reader, source } = start(topic, { onEvent }, { isSettling: false, limit: { ...roomy, changes: 3000 } });
+  await eventually('a pause', () => isPaused);
+  reader.settleOne(reader.batches[0] as never); // 500 of 3000: too few to read on
   await source.commit();
   const [position] = await log.committed(topic);
-  await log.admin.deleteTopicRecords({ topic: topic.topic, partitions: [{ partition: 0, offset: '2900' }] });
+  await log.admin.deleteTopicRecords({ topic: topic.topic, partitions: [{ partition: 0, offset: '5900' }] });
   reader.settle(Number.POSITIVE_INFINITY, { isSettling: true });
   await eventually('the refusal', () => reader.error !== null);
   assert.equal(codeOf(reader.error), 'E2003');
   assert.ok(
-    reader.offsets(topic.topic, 0).every((offset) => offset < 2900),
+    reader.offsets(topic.topic, 0).every((offset) => offset < 5900),
     'reading went on behind the hole',
   );
   await source.close();

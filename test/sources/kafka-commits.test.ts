@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { InFlight, PartitionLog } from '../../src/pipeline/position.ts';
+import { PartitionLog } from '../../src/pipeline/position.ts';
 import { KafkaCommits } from '../../src/sources/kafka-commits.ts';
-import { KafkaPause } from '../../src/sources/kafka-pause.ts';
-import type { SourceEvent } from '../../src/sources/source-event.ts';
 
 type Offsets = readonly { topic: string; partition: number; offset: string }[];
 
@@ -73,67 +71,6 @@ test('commits do not overtake each other', async () => {
   assert.equal(broker.sent.at(-1)?.[0]?.offset, '9');
 });
 
-test('reading goes on only when every reason to pause is gone', () => {
-  const { inFlight, pause, state } = fakePause();
-  pause.check([{ topic: 'shop', partitions: [0, 1] }]);
-  assert.deepEqual(state, { isPaused: true });
-  inFlight.add(100, 0);
-  pause.whenFull();
-  pause.checked();
-  assert.deepEqual(state, { isPaused: true });
-  inFlight.add(-40, 0);
-  assert.deepEqual(state, { isPaused: true });
-  inFlight.add(-20, 0);
-  assert.deepEqual(state, { isPaused: false });
-  pause.end();
-  assert.deepEqual(state, { isPaused: true });
-});
-
-test('a share that was read before is paused anew for its checks, and the limit still counts after them', () => {
-  const { inFlight, pause, state } = fakePause();
-  pause.check([{ topic: 'shop', partitions: [0] }]);
-  pause.checked();
-  state.isPaused = false; // kafkajs pauses nothing that is new
-  inFlight.add(100, 0);
-  pause.whenFull();
-  pause.check([{ topic: 'shop', partitions: [1] }]);
-  pause.checked();
-  assert.deepEqual(state, { isPaused: true });
-  inFlight.add(-100, 0);
-  assert.deepEqual(state, { isPaused: false });
-});
-
-test('pauses are told when they begin and end, and a check is not one', () => {
-  const { events, inFlight, pause } = fakePause();
-  pause.check([{ topic: 'shop', partitions: [0] }]);
-  pause.checked();
-  inFlight.add(100, 0);
-  pause.whenFull();
-  pause.whenFull();
-  inFlight.add(-100, 0);
-  assert.deepEqual(
-    events.map((event) => event.type === 'paused' && event.isPaused),
-    [true, false],
-  );
-});
-
-test('a pause between a crash and the restart harms nobody', () => {
-  const inFlight = new InFlight({ bytes: 100, changes: 100 });
-  const consumer = {
-    pause: () => {
-      throw new Error('consumer group was not initialized');
-    },
-    resume: () => {
-      throw new Error('consumer group was not initialized');
-    },
-  };
-  const pause = new KafkaPause(consumer, { inFlight, onEvent: () => undefined });
-  pause.check([{ topic: 'shop', partitions: [0] }]);
-  inFlight.add(100, 0);
-  pause.whenFull();
-  assert.doesNotThrow(() => inFlight.add(-100, 0));
-});
-
 function fakeGroup() {
   const broker = {
     sent: [] as Offsets[],
@@ -151,22 +88,6 @@ function fakeGroup() {
     },
   });
   return { broker, commits };
-}
-
-function fakePause() {
-  const inFlight = new InFlight({ bytes: 100, changes: 100 });
-  const state = { isPaused: false };
-  const events: SourceEvent[] = [];
-  const consumer = {
-    pause: () => {
-      state.isPaused = true;
-    },
-    resume: () => {
-      state.isPaused = false;
-    },
-  };
-  const pause = new KafkaPause(consumer, { inFlight, onEvent: (event) => events.push(event) });
-  return { events, inFlight, pause, state };
 }
 
 function settle(log: PartitionLog, nextOffset: number): void {

@@ -126,6 +126,21 @@ test('a batch is taken as far as the limit lets it, and what is left is fetched 
   );
 });
 
+test('what is left of a batch is taken as soon as there is room, once, up to where the batch ends', () => {
+  const { batches, inFlight, partition } = read({ from: 0, limit: 500 });
+  const batch = fetched([...Array(1200).keys()], { lastOffset: 1203 });
+  partition.take(batch);
+  partition.takeRest(batch);
+  assert.equal(partition.expected, 500);
+  for (const expected of [1000, 1204, 1204]) {
+    inFlight.add(0, -inFlight.changes);
+    assert.equal(partition.takeRest(batch).kind, 'read');
+    assert.equal(partition.expected, expected);
+  }
+  const got = batches.flatMap(({ records }) => records.map(({ offset }) => offset));
+  assert.deepEqual(got, [...Array(1200).keys()]);
+});
+
 test('messages that kafkajs decoded by itself are read as well', () => {
   const { batches, partition } = read({ from: 8, anchor: anchorOf([recordAt(7)]) });
   const messages = [7, 8, 9].map((offset) => {
