@@ -30,13 +30,13 @@ const COLUMNS = [
   'record_time_ms',
 ];
 
-/** Rows of one shard, flat, with what each weighs. */
+/** Changes for one shard, with what each weighs. */
 interface ShardRows {
   readonly shard: JournalShard;
   readonly statement: InsertStatement;
-  readonly values: SqlValue[];
+  readonly partition: Partition;
+  readonly changes: Change[];
   readonly sizes: number[];
-  readonly offsets: number[];
 }
 
 /**
@@ -63,7 +63,7 @@ export function journalAppender(control: SqlDatabase, shards: readonly JournalSh
 }
 
 function rowsOfShards(
-  { topic, partition }: Partition,
+  partition: Partition,
   changes: readonly Change[],
   shards: readonly JournalShard[],
   statements: readonly InsertStatement[],
@@ -71,12 +71,11 @@ function rowsOfShards(
 ): Iterable<ShardRows> {
   const byShard = new Map<number, ShardRows>();
   for (const change of changes) {
-    const { database, qualified } = change.table;
-    const index = shardOf(qualified, shards.length);
+    const index = shardOf(change.table.qualified, shards.length);
     let rows = byShard.get(index);
     if (rows === undefined) {
       const shard = shards[index] as JournalShard;
-      rows = { shard, statement: statements[index] as InsertStatement, values: [], sizes: [], offsets: [] };
+      rows = { shard, statement: statements[index] as InsertStatement, partition, changes: [], sizes: [] };
       byShard.set(index, rows);
     }
     const bytes = rowBytesOf(change);
@@ -85,18 +84,26 @@ function rowsOfShards(
       continue;
     }
     rows.sizes.push(bytes);
-    rows.offsets.push(change.offset);
-    rows.values.push(topic, partition, change.offset, change.version, database, qualified, change.key, change.ordinal);
-    rows.values.push(change.op === 'delete' ? 1 : 0, change.operation, change.document, checksumOf(change.document));
-    rows.values.push(change.timestampMs);
+    rows.changes.push(change);
   }
   return byShard.values();
+}
+
+/** The columns of a span's rows, flat: made for one statement at a time, as those of a whole append would be megabytes. */
+function valuesOf({ changes, partition: { topic, partition } }: ShardRows, { from, to }: RowSpan): SqlValue[] {
+  const values: SqlValue[] = [];
+  for (let row = from; row < to; row += 1) {
+    const { document, key, offset, op, operation, ordinal, table, timestampMs, version } = changes[row] as Change;
+    values.push(topic, partition, offset, version, table.database, table.qualified, key, ordinal);
+    values.push(op === 'delete' ? 1 : 0, operation, document, checksumOf(document), timestampMs);
+  }
+  return values;
 }
 
 /** Appends and returns the offsets of rows that the server will never take. */
 async function appendRows(database: SqlDatabase, parts: readonly ShardRows[]): Promise<number[]> {
   const jobs = parts.flatMap((part) =>
-    spansOf(part.offsets.length, database.dialect.maxRows, database.limits().statementBytes, part.sizes).map(
+    spansOf(part.changes.length, database.dialect.maxRows, database.limits().statementBytes, part.sizes).map(
       (span) => ({ part, span }),
     ),
   );
@@ -117,13 +124,12 @@ async function append(
   { part, span }: { part: ShardRows; span: RowSpan },
 ): Promise<number[]> {
   const { from, to } = span;
-  const { width } = part.statement;
   try {
-    await session.run(part.statement.text(to - from), part.values.slice(from * width, to * width));
+    await session.run(part.statement.text(to - from), valuesOf(part, span));
     return [];
   } catch (error) {
     if (!database.isRowFault(error)) throw error;
-    if (to - from === 1) return [part.offsets[from] as number];
+    if (to - from === 1) return [(part.changes[from] as Change).offset];
     const middle = from + shapeOf(to - from - 1); // which is prepared anyway
     const left = await append(database, session, { part, span: { from, to: middle } });
     return [...left, ...(await append(database, session, { part, span: { from: middle, to } }))];

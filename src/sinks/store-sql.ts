@@ -48,7 +48,7 @@ export const mysqlDialect: Dialect = {
   },
   least: (a, b) => `LEAST(${a}, ${b})`,
   locking: ' FOR UPDATE',
-  maxRows: 2000, // on a busy machine each answer waits for its turn: fewer, longer statements
+  maxRows: 1000, // on a busy machine each answer waits for its turn: fewer, longer statements
 };
 
 export const sqliteDialect: Dialect = {
