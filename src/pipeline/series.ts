@@ -163,7 +163,10 @@ export const GAUGES = {
     help: 'Age of the oldest unsettled change; 0 when idle; partitions owned now only',
     labels: ['topic', 'partition'],
   },
-  sourcePaused: { name: 'sluice_source_paused', help: '1 while reading is paused at the in-flight limit, after a wait of 500 ms' },
+  sourcePaused: {
+    name: 'sluice_source_paused',
+    help: '1 while reading is paused at the in-flight limit, after a wait of 500 ms',
+  },
   dependencyUp: {
     name: 'sluice_dependency_up',
     help: '1 from a first answer of the server until it fails',
