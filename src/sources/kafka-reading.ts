@@ -139,7 +139,7 @@ export class KafkaReading {
     await this.consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false, // a batch may be taken in part
-      partitionsConsumedConcurrently: 1, // handing a batch on never waits
+      partitionsConsumedConcurrently: 1, // what waits for room holds up the others as well
       eachBatch: (payload) => this.intake.eachBatch(payload),
     });
     const { commitIntervalMs = 500, scheduler } = this.options;
