@@ -68,10 +68,10 @@ export interface SyncOptions {
 }
 
 /** What may be read and not settled: bytes as `sizeOf` and `recordsSize` count them, and changes. */
-export const DEFAULT_IN_FLIGHT = { bytes: 32 << 20, changes: 500_000 };
+export const DEFAULT_IN_FLIGHT = { bytes: 24 << 20, changes: 500_000 };
 
 export const DEFAULT_OPTIONS: SyncOptions = {
-  window: { ms: 3000, maxKeys: 200_000, maxBytes: 16 << 20, parkAfterWindows: 10 },
+  window: { ms: 3000, maxKeys: 200_000, maxBytes: 12 << 20, parkAfterWindows: 10 },
   batch: { documents: 1000, bytes: 5 << 20 },
   slots: 4,
   maxAttempts: 3,

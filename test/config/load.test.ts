@@ -46,10 +46,10 @@ test('without servers the embedded adapters are in force, with the documented de
   assert.deepEqual(config.buffer, { type: 'memory', maxBytes: 64 << 20, expirySeconds: 300 });
   assert.deepEqual(config.journal, { type: 'sqlite', path: 'out/journal.db', changes: 'all', keepHours: 24 });
   assert.equal(config.index.type === 'directory' && config.index.path, 'out/index');
-  assert.deepEqual(config.window, { ms: 3000, maxKeys: 200_000, maxBytes: 16 << 20, parkAfterWindows: 10 });
+  assert.deepEqual(config.window, { ms: 3000, maxKeys: 200_000, maxBytes: 12 << 20, parkAfterWindows: 10 });
   assert.deepEqual(config.index.batch, { documents: 1000, bytes: 5 << 20 });
   assert.deepEqual(config.index.retry, { maxAttempts: 3, firstMs: 200, maxMs: 10_000 });
-  assert.deepEqual(config.inFlight, { bytes: 32 << 20, changes: 500_000 });
+  assert.deepEqual(config.inFlight, { bytes: 24 << 20, changes: 500_000 });
   assert.deepEqual(config.http, { enabled: true, host: '127.0.0.1', port: 8080 });
   assert.equal(config.drainMs, 20_000);
 });
@@ -57,7 +57,7 @@ test('without servers the embedded adapters are in force, with the documented de
 test('defaults give way to the file and the file to the environment', () => {
   const file = fileOf('source: { brokers: [a:1], topics: [shop] }\nwindow: { ms: 500, maxKeys: 70 }\n');
   const config = loadConfig({ file, environment: { SLUICE_WINDOW_MS: '900' } });
-  assert.deepEqual(config.window, { ms: 900, maxKeys: 70, maxBytes: 16 << 20, parkAfterWindows: 10 });
+  assert.deepEqual(config.window, { ms: 900, maxKeys: 70, maxBytes: 12 << 20, parkAfterWindows: 10 });
   const lines = new Map(describeConfig(config).map(({ key, origin }) => [key, origin]));
   assert.equal(lines.get('window.ms'), 'SLUICE_WINDOW_MS');
   assert.equal(lines.get('window.maxKeys'), file);
@@ -165,7 +165,7 @@ test('a source is asked for when there is none', () => {
 
 test('what contradicts itself across keys is refused', () => {
   const rules: [Record<string, unknown>, string][] = [
-    [{ window: { maxBytes: '256MiB' } }, 'window.maxBytes must not exceed inFlight.bytes (33554432), got 268435456'],
+    [{ window: { maxBytes: '256MiB' } }, 'window.maxBytes must not exceed inFlight.bytes (25165824), got 268435456'],
     [{ window: { maxKeys: 600_000 } }, 'window.maxKeys must not exceed inFlight.changes (500000), got 600000'],
     [
       { index: { retry: { firstMs: 500, maxMs: 100 } } },
@@ -191,7 +191,7 @@ test('what contradicts itself across keys is refused', () => {
 test('a reference is replaced by its variable, its fallback, or told as missing', () => {
   const file = fileOf(`
 source: { brokers: ["\${HOST:-localhost}:9092"], topics: "\${TOPICS}" }
-window: { ms: "\${MS}", maxBytes: "\${MISSING:-32MiB}" }
+window: { ms: "\${MS}", maxBytes: "\${MISSING:-8MiB}" }
 log: { file: { path: "$\${literal}" } }
 http: { host: "\${EMPTY}" }
 `);
@@ -201,7 +201,7 @@ http: { host: "\${EMPTY}" }
     ['a', 'b'],
   ]);
   assert.equal(config.window.ms, 750);
-  assert.equal(config.window.maxBytes, 32 << 20);
+  assert.equal(config.window.maxBytes, 8 << 20);
   assert.equal(config.log.file?.path, `\${literal}`);
   assert.equal(config.http.host, '127.0.0.1');
   assert.deepEqual(problemsOf({ file, environment: { TOPICS: 'a', EMPTY: '' } }), [
