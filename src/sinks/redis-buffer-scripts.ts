@@ -6,16 +6,22 @@ import { VERSION_END, VERSION_START } from './redis-buffer-value.ts';
 const STORED = `
 local function stored(key)
   local version = redis.pcall('GETRANGE', key, ${VERSION_START}, ${VERSION_END})
+  if version == '' then return version end
   if type(version) == 'string' and string.find(version, '^ *%d+$') then return version end
   return ''
 end`;
 
-/** KEYS: rows, ARGV[i]: value of KEYS[i], and last the expiry in ms. Sets each key unless a newer version is stored. */
+/**
+ * KEYS: rows, each once, ARGV[i]: value of KEYS[i], and last the expiry in ms. Sets each key unless a newer version is
+ * stored. Where none of them is stored, as with rows just inserted, one question does for all.
+ */
 export const SET_IF_NEWER = scriptOf(`${STORED}
+local expiry = ARGV[#ARGV]
+local areNew = redis.call('EXISTS', unpack(KEYS)) == 0
 for i, key in ipairs(KEYS) do
   local value = ARGV[i]
-  if stored(key) <= string.sub(value, ${VERSION_START + 1}, ${VERSION_END + 1}) then
-    redis.call('SET', key, value, 'PX', ARGV[#ARGV])
+  if areNew or stored(key) <= string.sub(value, ${VERSION_START + 1}, ${VERSION_END + 1}) then
+    redis.call('SET', key, value, 'PX', expiry)
   end
 end
 return #KEYS`);

@@ -57,6 +57,19 @@ export function testBufferConformance(name: string, open: () => Promise<BufferUn
       assert.equal((await buffer.read(table, 'a'))?.data, '{"n":"again"}');
     });
 
+    test('one newer row among new ones stays, whichever place it has in the call', async () => {
+      for (const newer of ['a', 'b', 'c']) {
+        const table = freshTable();
+        await upsert(buffer, [changeOf(table, newer, 9, { document: '{"n":9}' })]);
+        await upsert(
+          buffer,
+          ['a', 'b', 'c'].map((key) => changeOf(table, key, 8, { document: '{"n":8}' })),
+        );
+        for (const key of ['a', 'b', 'c'])
+          assert.equal((await buffer.read(table, key))?.version, key === newer ? 9 : 8, `${key} beside ${newer}`);
+      }
+    });
+
     test('a row is removed by its own version or a newer one, never by an older one', async () => {
       const table = freshTable();
       await upsert(buffer, [changeOf(table, 'a', 7), changeOf(table, 'b', 7), changeOf(table, 'c', 7)]);
