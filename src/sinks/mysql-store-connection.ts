@@ -16,6 +16,23 @@ export function socketOf(connection: PoolConnection): Socket {
   return (connection as PoolConnection & { readonly stream: Socket }).stream;
 }
 
+/** A timer that is later than this tells of us: our process stood still. */
+const LATE_MS = 500;
+
+/**
+ * Calls `onDue` after `timeoutMs`, unless what it returns is called before. A process that was frozen finds its timers due
+ * before it has read what came meanwhile, which is the answer, or that the server has closed: then the time begins anew.
+ */
+export function timeout(timeoutMs: number, onDue: () => void): () => void {
+  let timer: NodeJS.Timeout;
+  const begin = (): void => {
+    const dueMs = performance.now() + timeoutMs;
+    timer = setTimeout(() => (performance.now() > dueMs + LATE_MS ? begin() : onDue()), timeoutMs);
+  };
+  begin();
+  return () => clearTimeout(timer);
+}
+
 const answers = new WeakSet<object>();
 
 /** Whether an error is the server's own, complete answer to a statement. */
@@ -31,12 +48,12 @@ export function execute(
   timeoutMs: number,
 ): Promise<SqlAnswer> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
+    const endWait = timeout(timeoutMs, () => {
       cut(connection);
       reject(timeoutError('a statement', timeoutMs));
-    }, timeoutMs);
+    });
     const done = (error: (Error & { fatal?: boolean; sqlState?: string }) | null, result: unknown) => {
-      clearTimeout(timer);
+      endWait();
       if (error === null) return resolve(answerOf(result));
       const wrapped = mysqlError(error);
       if (error.sqlState && !error.fatal) answers.add(wrapped);

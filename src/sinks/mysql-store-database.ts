@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createPool, type Pool, type PoolConnection } from 'mysql2';
 import { SluiceError } from '../pipeline/errors.ts';
-import { cut, execute, isAnswer, socketOf } from './mysql-store-connection.ts';
+import { cut, execute, isAnswer, socketOf, timeout } from './mysql-store-connection.ts';
 import { isCut, isDeadlock, isRowFault, mysqlError, timeoutError } from './mysql-store-errors.ts';
 import { mysqlDialect, type SqlDatabase, type SqlSession, type SqlValue } from './store-sql.ts';
 
@@ -162,12 +162,12 @@ async function repeat<T>(call: () => Promise<T>): Promise<T> {
 function acquire(pool: Pool, timeoutMs: number): Promise<PoolConnection> {
   return new Promise((resolve, reject) => {
     let isLate = false;
-    const timer = setTimeout(() => {
+    const endWait = timeout(timeoutMs, () => {
       isLate = true;
       reject(timeoutError('a connection', timeoutMs));
-    }, timeoutMs);
+    });
     pool.getConnection((error, connection) => {
-      clearTimeout(timer);
+      endWait();
       if (error) return reject(mysqlError(error));
       if (isLate) return connection.release();
       return resolve(connection);

@@ -253,6 +253,15 @@ describe('store mysql on a server with troubles', () => {
     });
   });
 
+  test('a process that stood still longer than a deadline reads the answer instead of giving up', async () => {
+    const store = newStore({ timeoutMs: 300, connections: 1 });
+    await store.open();
+    const calls = [store.ping(), store.ping()];
+    await new Promise(setImmediate); // one statement is on its way, the other waits for the connection
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1200);
+    await assert.doesNotReject(Promise.all(calls));
+  });
+
   test('a store whose server stands still is closed within seconds and leaves no connection open', async () => {
     const { server: mariadb } = opened();
     const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles(): unknown[] };
