@@ -104,6 +104,11 @@ export class CrashCell {
     assert.equal(await one.stop(), 0, one.output);
   }
 
+  /** What those that run have logged last. */
+  lastWords(): string {
+    return [...this.running].map(({ output }) => output.slice(-4000)).join('\n');
+  }
+
   /** Waits until each of the instances has partitions. */
   async bothAssigned(): Promise<void> {
     await this.withAdmin((admin) =>

@@ -69,13 +69,16 @@ describe('a process that is killed at any step loses nothing, and who goes on en
   concurrency: 4,
 }, () => {
   for (const { instances, point } of CELLS) {
-    test(`${point} × insert, update, delete, key change × ${instances === 1 ? 'one instance' : 'two instances'}`, async () => {
+    test(`${point} × insert, update, delete, key change × ${instances === 1 ? 'one instance' : 'two instances'}`, async (context) => {
       const scenario = SCENARIO_OF[point.slice(0, point.indexOf(':'))];
       assert.ok(scenario, `no scenario hits ${point}`);
       const cell = await CrashCell.open(point, instances, servers);
       try {
         await scenario(cell);
         covered.add(`${point} ${instances}`);
+      } catch (error) {
+        context.diagnostic(cell.lastWords());
+        throw error;
       } finally {
         await cell.close();
       }
