@@ -46,6 +46,9 @@ export class Servers {
     // One after the other: three that start at once take longer than each may.
     const bentoElasticsearch = await elasticsearchAt('bentoElasticsearch', bentoElasticsearchHome);
     const flinkElasticsearch = await elasticsearchAt('flinkElasticsearch', flinkElasticsearchHome);
+    for (const server of [elasticsearch, bentoElasticsearch, flinkElasticsearch]) {
+      if (server) await refreshEverySecond(server.url);
+    }
     const places: Places = {
       ...(kafka && { kafka: { brokers: kafka.brokers } }),
       ...(elasticsearch && { elasticsearch: { url: elasticsearch.url } }),
@@ -84,7 +87,7 @@ export class Servers {
       const url = this.places[name]?.url;
       if (url === undefined) continue;
       described[name] =
-        `${await elasticsearchVersion(url)}, one node, heap 1 GiB, 1 shard, 0 replicas, files mapped into memory, translog durability request`;
+        `${await elasticsearchVersion(url)}, one node, heap 1 GiB, 1 shard, 0 replicas, files mapped into memory, a refresh each second, translog durability request`;
     }
     if (this.servers.has('redis')) described.redis = 'append-only file off';
     if (mariadb) {
@@ -113,6 +116,16 @@ export class Servers {
   async stop(): Promise<void> {
     await remove([...this.servers.values()]);
   }
+}
+
+/** Each index that is made refreshes as if somebody searched it all the time: left alone, Elasticsearch does not after 30 s. */
+async function refreshEverySecond(url: string): Promise<void> {
+  const answer = await fetch(`${url}/_index_template/bench`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ index_patterns: ['*'], template: { settings: { index: { refresh_interval: '1s' } } } }),
+  });
+  if (!answer.ok) throw new Error(`the refresh of indices could not be set (${answer.status})`);
 }
 
 function kafkaVersion({ spec }: Server): string {
