@@ -4,7 +4,8 @@ import { parseChanges } from '../src/operators/parse-changes.ts';
 import type { Change, ChangeBatch } from '../src/pipeline/change.ts';
 import { InFlight } from '../src/pipeline/position.ts';
 import { bufferKey } from '../src/sinks/buffer-key.ts';
-import { redisValueOf } from '../src/sinks/redis-buffer-value.ts';
+import { ByteWriter } from '../src/sinks/byte-writer.ts';
+import { writeRedisValue } from '../src/sinks/redis-buffer-value.ts';
 import { journalAppender } from '../src/sinks/store-journal.ts';
 import { rowBytesOf } from '../src/sinks/store-rows.ts';
 import { mysqlDialect, type SqlDatabase, type SqlValue, spansOf } from '../src/sinks/store-sql.ts';
@@ -86,10 +87,16 @@ function scriptsOf({ changes }: ChangeBatch): readonly ScriptCall[] {
     const some = newest.slice(from, from + SCRIPT_KEYS);
     calls.push({
       keys: some.map(({ key, table }) => bufferKey(table, key, null)),
-      values: some.map((change) => redisValueOf(change, MAX_DATA_CHARS)),
+      values: some.map(redisValueOf),
     });
   }
   return calls;
+}
+
+function redisValueOf(change: Change): string {
+  const value = new ByteWriter(1024);
+  writeRedisValue(value, change, MAX_DATA_CHARS);
+  return value.bytes().toString();
 }
 
 /** What the journal's adapter would send for some changes, without sending it. */

@@ -11,6 +11,11 @@ export class ByteWriter {
     this.buffer = Buffer.allocUnsafeSlow(size);
   }
 
+  /** Bytes written so far. */
+  get size(): number {
+    return this.length;
+  }
+
   text(text: string): void {
     const left = this.buffer.length - this.length;
     // Measured only where the buffer might be too short for it.
@@ -29,6 +34,14 @@ export class ByteWriter {
     this.reserve(1);
     this.buffer[this.length] = byte;
     this.length += 1;
+  }
+
+  /** Puts a few ASCII characters at a place before what was written from there on. */
+  insertAscii(place: number, text: string): void {
+    this.reserve(text.length);
+    this.buffer.copyWithin(place + text.length, place, this.length);
+    for (let at = 0; at < text.length; at += 1) this.buffer[place + at] = text.charCodeAt(at);
+    this.length += text.length;
   }
 
   /** What was written. Nothing may be written after it. */

@@ -12,10 +12,15 @@ export function scriptOf(lua: string): Script {
   return { lua, sha: hash('sha1', lua, 'hex') };
 }
 
-/** What a script is called with: KEYS and ARGV. */
+/** What a script is called with: KEYS, and ARGV of which each is written when its turn comes. */
 export interface ScriptArguments {
   readonly keys: readonly string[];
-  readonly values: readonly string[];
+  /** Number of values. */
+  readonly count: number;
+  /** Characters of all values, about. */
+  readonly chars: number;
+  /** Writes a value, counted from 0. */
+  write(into: ByteWriter, index: number): void;
 }
 
 /** What each argument has around it, at most. */
@@ -54,12 +59,21 @@ export async function callScript(
 }
 
 /** The call as the Redis protocol has it: an array of bulk strings, each behind its number of bytes. */
-export function requestOf(name: string, code: string, { keys, values }: ScriptArguments): Buffer {
-  const request = new ByteWriter(sizeHint(keys) + sizeHint(values) + code.length + 64);
-  request.ascii(`*${3 + keys.length + values.length}\r\n`);
+export function requestOf(name: string, code: string, { chars, count, keys, write }: ScriptArguments): Buffer {
+  let keyChars = 0;
+  for (const { length } of keys) keyChars += length;
+  const size = code.length + AROUND_BYTES * (3 + keys.length + count) + keyChars + chars;
+  const request = new ByteWriter(size + (size >> 4)); // enough where nearly all characters are ASCII
+  request.ascii(`*${3 + keys.length + count}\r\n`);
   for (const text of [name, code, String(keys.length)]) add(request, text);
   for (const key of keys) add(request, key);
-  for (const value of values) add(request, value);
+  for (let index = 0; index < count; index += 1) {
+    request.ascii('$\r\n');
+    const from = request.size;
+    write(request, index);
+    request.insertAscii(from - 2, String(request.size - from));
+    request.ascii('\r\n');
+  }
   return request.bytes();
 }
 
@@ -67,11 +81,4 @@ function add(request: ByteWriter, text: string): void {
   request.ascii(`$${Buffer.byteLength(text)}\r\n`);
   request.text(text);
   request.ascii('\r\n');
-}
-
-/** Enough where nearly all characters are ASCII. */
-function sizeHint(texts: readonly string[]): number {
-  let chars = 0;
-  for (const { length } of texts) chars += AROUND_BYTES + length;
-  return chars + (chars >> 4);
 }

@@ -2,11 +2,12 @@ import { scriptOf } from './redis-buffer-call.ts';
 import { VERSION_END, VERSION_START } from './redis-buffer-value.ts';
 
 // pcall: a foreign value of another type under one key makes that one reply an error table instead of ending the script
-// between two keys; a missing key reads as ''. Both, and a foreign text, count as older than every version.
+// between two keys; a missing key reads as ''. Both, and a foreign text, count as older than every version. What is
+// expected, if anything, is a version and need not be looked at.
 const STORED = `
-local function stored(key)
+local function stored(key, expected)
   local version = redis.pcall('GETRANGE', key, ${VERSION_START}, ${VERSION_END})
-  if version == '' then return version end
+  if version == '' or version == expected then return version end
   if type(version) == 'string' and string.find(version, '^ *%d+$') then return version end
   return ''
 end`;
@@ -26,9 +27,11 @@ for i, key in ipairs(KEYS) do
 end
 return #KEYS`);
 
-/** KEYS: rows, ARGV[i]: version of KEYS[i]. Removes each key unless a newer version is stored. */
+/** KEYS: rows, ARGV[i]: version of KEYS[i]. Removes each key unless a newer version is stored, all of them at once. */
 export const REMOVE_IF_NOT_NEWER = scriptOf(`${STORED}
+local gone = {}
 for i, key in ipairs(KEYS) do
-  if stored(key) <= ARGV[i] then redis.call('UNLINK', key) end
+  if stored(key, ARGV[i]) <= ARGV[i] then gone[#gone + 1] = key end
 end
+if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
 return #KEYS`);

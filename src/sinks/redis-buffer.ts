@@ -1,10 +1,11 @@
 import type { Change, Table } from '../pipeline/change.ts';
 import type { BufferRecord, ChangeBuffer } from '../pipeline/ports.ts';
 import { bucketOf, bufferKey } from './buffer-key.ts';
-import { callScript, type Script } from './redis-buffer-call.ts';
+import type { ByteWriter } from './byte-writer.ts';
+import { callScript, type Script, type ScriptArguments } from './redis-buffer-call.ts';
 import { RedisConnection, type RedisTls } from './redis-buffer-connection.ts';
 import { REMOVE_IF_NOT_NEWER, SET_IF_NEWER } from './redis-buffer-scripts.ts';
-import { redisValueOf, versionText } from './redis-buffer-value.ts';
+import { redisValueChars, VERSION_END, VERSION_START, versionText, writeRedisValue } from './redis-buffer-value.ts';
 
 export interface RedisBufferOptions {
   /** One Redis: `redis://[user:password@]host:6379/0`, `rediss://` for TLS. Exactly one of `url` and `nodes`. */
@@ -27,14 +28,28 @@ export interface RedisBuffer extends ChangeBuffer {
   readonly warnings: readonly string[];
 }
 
-/** One script call blocks Redis for all: about 3 ms for so many rows, and never more than so many characters. */
+/** One script call blocks Redis for all: about 3 ms for so many rows, and never more than about so many characters. */
 const MAX_CALL_KEYS = 500;
 const MAX_CALL_CHARS = 4 * 1024 * 1024;
 const SAMPLE_KEYS = 500;
+const VERSION_CHARS = VERSION_END - VERSION_START + 1;
 
-interface Slice {
+interface Row {
+  readonly table: Table;
+  readonly key: string;
+}
+
+/** How the values of a script are written: one of each row, and some behind them. */
+interface Values<T> {
+  /** Characters of a row's value, about. */
+  charsOf(row: T): number;
+  write(into: ByteWriter, row: T): void;
+  readonly last?: readonly string[];
+}
+
+interface Slice<T> {
   readonly keys: string[];
-  readonly values: string[];
+  readonly rows: T[];
   chars: number;
 }
 
@@ -58,11 +73,23 @@ export function redisBuffer(options: RedisBufferOptions): RedisBuffer {
   const warnings: string[] = [];
   const keyOf = (table: Table, key: string): string =>
     bufferKey(table, key, connection.isCluster ? bucketOf(key) : null);
-  const slice = <T extends { table: Table; key: string }>(rows: readonly T[], textOf: (row: T) => string): Slice[] =>
-    slicesOf(rows, { isCluster: connection.isCluster, keyOf, textOf });
-
-  const callAll = async (script: Script, slices: readonly Slice[]): Promise<void> => {
-    await connection.run((redis) => Promise.all(slices.map((slice) => callScript(redis, script, slice))));
+  const call = async <T extends Row>(
+    script: Script,
+    rows: readonly T[],
+    { charsOf, last = [], write }: Values<T>,
+  ): Promise<void> => {
+    const slices = slicesOf(rows, { isCluster: connection.isCluster, keyOf, charsOf });
+    const argumentsOf = ({ chars, keys, rows }: Slice<T>): ScriptArguments => ({
+      keys,
+      count: rows.length + last.length,
+      chars,
+      write: (into, index) => {
+        const row = rows[index];
+        if (row === undefined) into.ascii(last[index - rows.length] as string);
+        else write(into, row);
+      },
+    });
+    await connection.run((redis) => Promise.all(slices.map((slice) => callScript(redis, script, argumentsOf(slice)))));
   };
 
   return {
@@ -70,16 +97,18 @@ export function redisBuffer(options: RedisBufferOptions): RedisBuffer {
     warnings,
     async upsert(changes: readonly Change[]): Promise<void> {
       if (changes.length === 0) return;
-      const slices = slice(changes, (change) => redisValueOf(change, maxDataChars));
-      for (const { values } of slices) values.push(expiryMs);
-      await callAll(SET_IF_NEWER, slices);
+      await call(SET_IF_NEWER, changes, {
+        charsOf: (change) => redisValueChars(change, maxDataChars),
+        write: (into, change) => writeRedisValue(into, change, maxDataChars),
+        last: [expiryMs],
+      });
     },
     async remove(rows): Promise<void> {
       if (rows.length === 0) return;
-      await callAll(
-        REMOVE_IF_NOT_NEWER,
-        slice(rows, ({ version }) => versionText(version)),
-      );
+      await call(REMOVE_IF_NOT_NEWER, rows, {
+        charsOf: () => VERSION_CHARS,
+        write: (into, { version }) => into.ascii(versionText(version)),
+      });
     },
     async read(table, key): Promise<BufferRecord | null> {
       const value = await connection.run((redis) => redis.get(keyOf(table, key)));
@@ -111,26 +140,26 @@ function recordOf(value: string): BufferRecord | null {
 }
 
 /** Rows cut into script calls: of one bucket each on a cluster, and bounded in keys and characters. */
-function slicesOf<T extends { table: Table; key: string }>(
+function slicesOf<T extends Row>(
   rows: readonly T[],
-  how: { isCluster: boolean; keyOf: (table: Table, key: string) => string; textOf: (row: T) => string },
-): Slice[] {
-  const slices: Slice[] = [];
-  const open = new Map<string, Slice>();
+  how: { isCluster: boolean; keyOf: (table: Table, key: string) => string; charsOf: (row: T) => number },
+): Slice<T>[] {
+  const slices: Slice<T>[] = [];
+  const open = new Map<string, Slice<T>>();
   for (const row of rows) {
     const key = how.keyOf(row.table, row.key);
-    const value = how.textOf(row);
+    const chars = how.charsOf(row);
     // The hash tag decides the slot; it ends at the first closing brace, which names cannot hold.
     const slot = how.isCluster ? key.slice(0, key.indexOf('}')) : '';
     let slice = open.get(slot);
-    if (!slice || slice.keys.length === MAX_CALL_KEYS || slice.chars + value.length > MAX_CALL_CHARS) {
-      slice = { keys: [], values: [], chars: 0 };
+    if (!slice || slice.keys.length === MAX_CALL_KEYS || slice.chars + chars > MAX_CALL_CHARS) {
+      slice = { keys: [], rows: [], chars: 0 };
       slices.push(slice);
       open.set(slot, slice);
     }
     slice.keys.push(key);
-    slice.values.push(value);
-    slice.chars += value.length;
+    slice.rows.push(row);
+    slice.chars += chars;
   }
   return slices;
 }
