@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-old-space-size=2047 --max-semi-space-size=16 --no-parallel-scavenge
+#!/usr/bin/env -S node --max-old-space-size=2047 --max-semi-space-size=16 --heap-growing-percent=130 --no-parallel-scavenge
 import { commandLine } from './command-line.ts';
 
 /** How long the process waits, once its work is done, for what is still open. */
