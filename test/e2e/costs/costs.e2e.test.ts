@@ -100,7 +100,13 @@ test('four partitions cost an append each where one would do, and no more bulk r
   const counts = await count(['unique', 4], { pace: 'behind' });
   // Each partition ends in a slice of its own, two of a single record. What has waited of each is an append of its own, and
   // recovery and positions ask some questions of each partition.
-  const bounds = { ...UNIQUE, redisScripts: 40 + 2, redisCommands: 42 + 22 + 20 + 20_000, statements: 107, inserts: 45 };
+  const bounds = {
+    ...UNIQUE,
+    redisScripts: 40 + 2,
+    redisCommands: 42 + 22 + 20 + 20_000,
+    statements: 107,
+    inserts: 45,
+  };
   assert.deepEqual(exceeding(counts, bounds), [], JSON.stringify(counts));
 });
 
