@@ -151,7 +151,7 @@ test('a link with latency brings each direction so much later', async () => {
   proxy.inject({ kind: 'latency', ms: 60 });
   const started = performance.now();
   await client().send('one\n').reads('ONE\n');
-  assert.ok(performance.now() - started >= 120);
+  assert.ok(performance.now() - started >= 118); // a timer of Node comes up to a millisecond early
 });
 
 test('a throttled link takes as long as its rate says', async () => {
