@@ -52,7 +52,7 @@ export class KafkaReading {
     for (const detail of notApplied) options.onEvent({ type: 'warning', detail });
     this.kafka = kafkaClient(options, notApplied.length === 0 ? lendingSocket : undefined);
     this.topics = new KafkaTopics(options);
-    const { maxBytes = 2 << 20, maxBytesPerPartition = 512 << 10, maxWaitMs = 300, minBytes = 1 } = options;
+    const { maxBytes = 2 << 20, maxBytesPerPartition = 1 << 20, maxWaitMs = 300, minBytes = 1 } = options;
     this.consumer = this.kafka.consumer({
       groupId: options.groupId,
       sessionTimeout: options.sessionTimeoutMs ?? 30_000,

@@ -17,7 +17,7 @@ export interface KafkaSourceOptions extends KafkaClientOptions {
   readonly commitIntervalMs?: number;
   /** Milliseconds without a heartbeat after which the group gives our partitions to others. Default 30000. */
   readonly sessionTimeoutMs?: number;
-  /** Bytes of one partition in a fetch. Default 512 KiB. A larger record batch still comes through, alone. */
+  /** Bytes of one partition in a fetch. Default 1 MiB. A larger record batch still comes through, alone. */
   readonly maxBytesPerPartition?: number;
   /** Bytes of one fetch. Default 2 MiB. */
   readonly maxBytes?: number;

@@ -112,7 +112,9 @@ test('four partitions cost an append each where one would do, and no more bulk r
 
 test('the bounds refuse small slices, small bulk requests and windows that close too early', PATIENCE, async () => {
   const small = await count(['unique', 1], { pace: 'steady', sliceRecords: 100 });
-  assert.deepEqual(exceeding(small, { ...UNIQUE, ...STEADY_SQL }), [
+  // Shapes of few rows are prepared more often, too: how often depends on the connections that a busy machine needs.
+  const { prepares: _, ...steady } = STEADY_SQL;
+  assert.deepEqual(exceeding(small, { ...UNIQUE, ...steady }), [
     'redisScripts',
     'redisCommands',
     'statements',

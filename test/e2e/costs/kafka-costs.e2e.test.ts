@@ -29,8 +29,11 @@ after(async () => {
   if (kafka !== undefined) await remove([kafka]);
 });
 
-/** Four partitions of 2.0 MB fit into two answers: 1 MiB each, 4 MiB together. The next fetch is under way when the last record is handed on. */
-const BOUNDS = { fetches: 3, commits: 1 };
+/**
+ * Four partitions of 2.0 MB, 1 MiB of each and 2 MiB in an answer: two or three parts of each, two parts an answer, in an order
+ * that the client draws, so that the last may come alone. The next fetch is under way when the last record is handed on.
+ */
+const BOUNDS = { fetches: 9, commits: 1 };
 
 /** Records that are produced one by one, each when the one before is acknowledged. */
 const TRICKLE = 100;
