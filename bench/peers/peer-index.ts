@@ -29,7 +29,7 @@ export class PeerIndex {
   }
 
   async seen(): Promise<Seen> {
-    const answer = (await this.ask('POST', '_search', {
+    const answer = (await this.ask('_search', {
       size: 0,
       track_total_hits: true,
       aggs: { versions: { sum: { field: 'version' } } },
@@ -46,13 +46,13 @@ export class PeerIndex {
     return this.index.check(load, 'rows');
   }
 
-  private async ask(method: string, path: string, body: object): Promise<unknown> {
+  private async ask(path: string, body: object): Promise<unknown> {
     const response = await fetch(`${this.url}/${this.name}/${path}`, {
-      method,
+      method: 'POST',
       body: JSON.stringify(body),
       headers: { 'content-type': 'application/json' },
     });
-    if (!response.ok) throw new Error(`${method} ${path} was answered with ${response.status}`);
+    if (!response.ok) throw new Error(`POST ${path} was answered with ${response.status}`);
     return response.json();
   }
 }

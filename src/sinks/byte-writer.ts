@@ -26,8 +26,7 @@ export class ByteWriter {
   /** A few characters, all of them ASCII: quicker than `text`. */
   ascii(text: string): void {
     this.reserve(text.length);
-    for (let at = 0; at < text.length; at += 1) this.buffer[this.length + at] = text.charCodeAt(at);
-    this.length += text.length;
+    this.putAscii(this.length, text);
   }
 
   byte(byte: number): void {
@@ -40,13 +39,17 @@ export class ByteWriter {
   insertAscii(place: number, text: string): void {
     this.reserve(text.length);
     this.buffer.copyWithin(place + text.length, place, this.length);
-    for (let at = 0; at < text.length; at += 1) this.buffer[place + at] = text.charCodeAt(at);
-    this.length += text.length;
+    this.putAscii(place, text);
   }
 
   /** What was written. Nothing may be written after it. */
   bytes(): Buffer {
     return this.buffer.subarray(0, this.length);
+  }
+
+  private putAscii(place: number, text: string): void {
+    for (let at = 0; at < text.length; at += 1) this.buffer[place + at] = text.charCodeAt(at);
+    this.length += text.length;
   }
 
   private reserve(bytes: number): void {

@@ -4,6 +4,7 @@ import type { ByteWriter } from './byte-writer.ts';
 /** `{"version":` is 11 bytes; a version fills the 16 after it. The scripts cut it out by these places. */
 export const VERSION_START = 11;
 export const VERSION_END = 26;
+export const VERSION_CHARS = VERSION_END - VERSION_START + 1;
 
 /**
  * Writes the JSON text of a `BufferRecord`, as it is stored in Redis. The version comes first, padded with spaces to 16
@@ -28,5 +29,5 @@ export function redisValueChars({ document, key }: Change, maxDataChars: number)
 
 /** A version as 16 characters that compare as text the way the numbers do: a space sorts before every digit. */
 export function versionText(version: number): string {
-  return String(version).padStart(VERSION_END - VERSION_START + 1);
+  return String(version).padStart(VERSION_CHARS);
 }

@@ -5,7 +5,7 @@ import type { ByteWriter } from './byte-writer.ts';
 import { callScript, type Script, type ScriptArguments } from './redis-buffer-call.ts';
 import { RedisConnection, type RedisTls } from './redis-buffer-connection.ts';
 import { REMOVE_IF_NOT_NEWER, SET_IF_NEWER } from './redis-buffer-scripts.ts';
-import { redisValueChars, VERSION_END, VERSION_START, versionText, writeRedisValue } from './redis-buffer-value.ts';
+import { redisValueChars, VERSION_CHARS, versionText, writeRedisValue } from './redis-buffer-value.ts';
 
 export interface RedisBufferOptions {
   /** One Redis: `redis://[user:password@]host:6379/0`, `rediss://` for TLS. Exactly one of `url` and `nodes`. */
@@ -32,7 +32,6 @@ export interface RedisBuffer extends ChangeBuffer {
 const MAX_CALL_KEYS = 500;
 const MAX_CALL_CHARS = 4 * 1024 * 1024;
 const SAMPLE_KEYS = 500;
-const VERSION_CHARS = VERSION_END - VERSION_START + 1;
 
 interface Row {
   readonly table: Table;
