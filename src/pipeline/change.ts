@@ -103,9 +103,9 @@ export function placeOf(version: number): { epoch: number; offset: number } {
   return { epoch, offset: version - 1 - epoch * EPOCH_SIZE };
 }
 
-/** MD5 of a document's text in hex: the `checksum` of the Redis buffer and the journal. Detects damage, promises no secrecy. */
+/** SHA-1 of a document's text in hex, SQL's `SHA1(data)`: the `checksum` of the Redis buffer and the journal. Detects damage, promises no secrecy. */
 export function checksumOf(document: string): string {
-  return hash('md5', document, 'hex');
+  return hash('sha1', document, 'hex');
 }
 
 /** Bytes a change is accounted with while it is held: two a character of text and a share for objects and map slots. */

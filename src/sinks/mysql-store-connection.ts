@@ -1,10 +1,13 @@
 import type { Socket } from 'node:net';
 import type { PoolConnection, PrepareStatementInfo } from 'mysql2';
 import { mysqlError, timeoutError } from './mysql-store-errors.ts';
+import { parameterBytes } from './mysql-store-parameters.ts';
 import type { SqlAnswer, SqlValue } from './store-sql.ts';
 
-/** Parameters of a statement whose types are remembered. */
-const MAX_HINTS = 64;
+/** Statements of more values are sent our way. */
+const MAX_USUAL = 64;
+/** Head of mysql2's packet and of the protocol's COM_STMT_EXECUTE: length and number, command, statement, flags, repetitions. */
+const HEAD_BYTES = 14;
 
 /** Closes a connection on our side. mysql2 alone only says that nothing more will be sent, and waits for the other side for ever. */
 export function cut(connection: PoolConnection): void {
@@ -52,7 +55,7 @@ export function execute(
       cut(connection);
       reject(timeoutError('a statement', timeoutMs));
     });
-    const done = (error: (Error & { fatal?: boolean; sqlState?: string }) | null, result: unknown) => {
+    const done: Done = (error, result) => {
       endWait();
       if (error === null) return resolve(answerOf(result));
       const wrapped = mysqlError(error);
@@ -64,20 +67,55 @@ export function execute(
     else {
       connection.prepare(sql, (error, statement) => {
         if (error) return done(error, null);
-        forgetParameters(statement);
+        if (values.length > MAX_USUAL) return executeLong(statement, values, done);
         return statement.execute(values as SqlValue[], done);
       });
     }
   });
 }
 
+type Done = (error: (Error & { fatal?: boolean; sqlState?: string }) | null, result: unknown) => void;
+
+/** A packet of mysql2: a buffer from its head to `end`. */
+interface Packet {
+  buffer: Buffer;
+  end: number;
+}
+
+interface PacketWriter {
+  writePacket(packet: Packet): void;
+}
+
+/** What mysql2 keeps until the connection is free. Then `start` writes a packet and returns what reads the answer. */
+interface Command {
+  start(packet: unknown, connection: PacketWriter): unknown;
+}
+
 /**
- * mysql2 keeps what the server said of each parameter, several objects for each: 7 MiB for the inserts of three
- * connections. It uses them as hints on a number's type, which a few values may need and long inserts do not.
+ * Runs a statement of many values. mysql2 makes an object for each value before it writes the first, and keeps several of
+ * what the server said of each: 13,000 values are an insert of 1000 rows. So it is given none, and its packet, which is a head
+ * alone then, gets ours.
  */
+function executeLong(statement: PrepareStatementInfo, values: readonly SqlValue[], done: Done): void {
+  forgetParameters(statement);
+  const command = statement.execute([], done) as unknown as Command;
+  const { start } = command;
+  command.start = (packet, connection) => {
+    const writePacket = (written: Packet): void => {
+      const head = written.buffer;
+      if (head.length !== HEAD_BYTES) throw new Error('mysql2 wrote another packet than it was made to write');
+      const buffer = parameterBytes(values, HEAD_BYTES);
+      head.copy(buffer);
+      connection.writePacket(Object.assign(written, { buffer, end: buffer.length }));
+    };
+    return start.call(command, packet, Object.create(connection, { writePacket: { value: writePacket } }));
+  };
+}
+
+/** mysql2 needs them for values alone. For the inserts of three connections they were 7 MiB. */
 function forgetParameters(statement: PrepareStatementInfo): void {
   const { parameters } = statement as { parameters?: unknown[] };
-  if (parameters !== undefined && parameters.length > MAX_HINTS) parameters.length = 0;
+  if (parameters !== undefined) parameters.length = 0;
 }
 
 function answerOf(result: unknown): SqlAnswer {

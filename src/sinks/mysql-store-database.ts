@@ -72,6 +72,7 @@ export function mysqlDatabase({ endpoint, tls, connections, timeoutMs }: MysqlDa
     bigNumberStrings: true,
     dateStrings: true,
     timezone: 'Z',
+    flags: ['-CLIENT_QUERY_ATTRIBUTES'], // none are used, and `execute` writes packets without
     charset: 'utf8mb4_general_ci', // of the connection only; columns bring their own collation, which wins
   });
   const open = new Set<PoolConnection>();

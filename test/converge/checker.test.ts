@@ -49,7 +49,7 @@ const CHANGES: readonly WrittenChange[] = [
 ];
 
 function rowOf({ document, ...rest }: WrittenChange): JournalRow {
-  return { ...rest, md5: checksumOf(document) };
+  return { ...rest, sha1: checksumOf(document) };
 }
 
 test('a change is in the journal or, unless it is a delete, in a gap', () => {
@@ -66,6 +66,6 @@ test('a journal row that nobody wrote is a problem', () => {
   assert.ok(first !== undefined && second !== undefined);
   const foreign = { ...first, offset: 7 };
   assert.match(journalDifference(CHANGES, [first, second, foreign], []).problems[0] ?? '', /never written/);
-  const changed = { ...first, md5: checksumOf('{}') };
+  const changed = { ...first, sha1: checksumOf('{}') };
   assert.equal(journalDifference(CHANGES, [changed, second], []).problems.length, 2);
 });

@@ -84,7 +84,7 @@ export interface JournalRow {
   readonly ordinal: number;
   readonly key: string;
   readonly operation: string;
-  readonly md5: string;
+  readonly sha1: string;
 }
 
 /** Changes that are in the journal under no row and in no gap, and rows that nobody wrote; and how many changes only a gap covers. */
@@ -92,8 +92,8 @@ export async function compareJournal({ storeUrl, writer }: Watched): Promise<{ i
   const rows = await query<JournalRow>(
     storeUrl,
     `SELECT partition_no AS \`partition\`, record_offset AS \`offset\`, ordinal, operation,
-       CONVERT(primary_key USING utf8mb4) AS \`key\`, checksum AS md5
-     FROM buffer_backup WHERE topic = ? AND version = record_offset + 1 AND checksum = MD5(data)`,
+       CONVERT(primary_key USING utf8mb4) AS \`key\`, checksum AS sha1
+     FROM buffer_backup WHERE topic = ? AND version = record_offset + 1 AND checksum = SHA1(data)`,
     [writer.topic],
   );
   return journalDifference(writer.changes, rows, await journalGaps(storeUrl, writer.topic));
@@ -110,7 +110,7 @@ export function journalDifference(
   const problems: string[] = [];
   let inGaps = 0;
   for (const change of changes) {
-    const line = lineOf({ ...change, md5: checksumOf(change.document) });
+    const line = lineOf({ ...change, sha1: checksumOf(change.document) });
     if (journal.delete(line)) continue;
     // A delete must be durable before the position passes it, gap or not.
     if (isInGap(change) && change.op !== 'delete') inGaps += 1;
@@ -140,8 +140,8 @@ export async function compareStore({ storeUrl, writer }: Watched): Promise<strin
   ];
 }
 
-function lineOf({ key, md5, offset, operation, ordinal, partition }: JournalRow): string {
-  return `${partition}@${offset}.${ordinal} ${operation} ${key} ${md5}`;
+function lineOf({ key, sha1, offset, operation, ordinal, partition }: JournalRow): string {
+  return `${partition}@${offset}.${ordinal} ${operation} ${key} ${sha1}`;
 }
 
 async function realtime(

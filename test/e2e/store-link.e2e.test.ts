@@ -69,3 +69,27 @@ test('rows that another client locked before it stood still are free again withi
     await asleep.finally(() => still.end());
   }
 });
+
+test('a long insert stores every value as it is, whatever it holds', async () => {
+  const database = mysqlDatabase({ endpoint: endpointOf(directUrl), tls: null, connections: 1, timeoutMs: 5000 });
+  const texts = ['', 'plain', 'é日🙂 "quoted" \\ \u0000 \n', 'x'.repeat(250), 'é'.repeat(126), '日'.repeat(22_000)];
+  const numbers = [0, -1, 255, 2 ** 31, -(2 ** 40), Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER];
+  const rows = Array.from({ length: 50 }, (_, id) => ({
+    id,
+    body: id % 7 === 6 ? null : (texts[id % texts.length] ?? null),
+    whole: numbers[id % numbers.length] ?? null,
+    real: id / 7,
+  }));
+  try {
+    const columns = 'id INT, body LONGTEXT CHARACTER SET utf8mb4, whole BIGINT, `real` DOUBLE';
+    await database.run(`CREATE TABLE long_insert (${columns})`, []);
+    await database.run(
+      `INSERT INTO long_insert VALUES ${rows.map(() => '(?, ?, ?, ?)').join()}`,
+      rows.flatMap(({ id, body, whole, real }) => [id, body, whole, real]),
+    );
+    const stored = await query<(typeof rows)[number]>(directUrl, 'SELECT * FROM long_insert ORDER BY id');
+    assert.deepEqual(stored, rows);
+  } finally {
+    await database.end();
+  }
+});

@@ -213,23 +213,23 @@ function presentIn(gap: Gap, changes: readonly WrittenChange[], journal: Readonl
 }
 
 async function readJournal(storeUrl: string, topic: string): Promise<Set<string>> {
-  const rows = await query<Omit<WrittenChange, 'op' | 'document'> & { md5: string }>(
+  const rows = await query<Omit<WrittenChange, 'op' | 'document'> & { sha1: string }>(
     storeUrl,
     `SELECT partition_no AS \`partition\`, record_offset AS \`offset\`, ordinal, operation,
-       CONVERT(primary_key USING utf8mb4) AS \`key\`, MD5(data) AS md5
-     FROM buffer_backup WHERE topic = ? AND checksum = MD5(data) AND version = record_offset + 1`,
+       CONVERT(primary_key USING utf8mb4) AS \`key\`, SHA1(data) AS sha1
+     FROM buffer_backup WHERE topic = ? AND checksum = SHA1(data) AND version = record_offset + 1`,
     [topic],
   );
-  return new Set(rows.map((row) => lineOf(row, row.md5)));
+  return new Set(rows.map((row) => lineOf(row, row.sha1)));
 }
 
 function nameOf(change: WrittenChange): string {
   return lineOf(change, checksumOf(change.document));
 }
 
-function lineOf(change: Omit<WrittenChange, 'op' | 'document'>, md5: string): string {
+function lineOf(change: Omit<WrittenChange, 'op' | 'document'>, sha1: string): string {
   const { key, offset, operation, ordinal, partition } = change;
-  return `${partition}@${offset}.${ordinal} ${operation} ${key} ${md5}`;
+  return `${partition}@${offset}.${ordinal} ${operation} ${key} ${sha1}`;
 }
 
 function covers({ from, partition, to }: Gap, change: WrittenChange): boolean {
