@@ -103,7 +103,7 @@ function executeLong(statement: PrepareStatementInfo, values: readonly SqlValue[
   command.start = (packet, connection) => {
     const writePacket = (written: Packet): void => {
       const head = written.buffer;
-      if (head.length !== HEAD_BYTES) throw new Error('mysql2 wrote another packet than it was made to write');
+      if (head.length !== HEAD_BYTES) throw Object.assign(new Error(), { code: 'UNKNOWN_PACKET' });
       const buffer = parameterBytes(values, HEAD_BYTES);
       head.copy(buffer);
       connection.writePacket(Object.assign(written, { buffer, end: buffer.length }));
