@@ -72,9 +72,9 @@ class CanalParser {
 
   private read(batch: RecordBatch, { value }: LogRecord, out: ParsedChanges) {
     if (value === null) return out.skip('tombstone-record');
+    if (value.length <= this.maxRecordBytes && this.templates.read(value, out)) return;
     const problem = problemOf(value, this.maxRecordBytes);
     if (problem !== null) return out.rejectRecord(problem.reason, problem.detail);
-    if (this.templates.read(value, out)) return;
     const record = readCanalRecord(value);
     if ('reason' in record) return out.rejectRecord(record.reason, record.detail);
     switch (record.type) {

@@ -1,49 +1,21 @@
 import type { Change, Table } from '../pipeline/change.ts';
 import type { CanalRecord } from './canal-record.ts';
+import type { CanalScanner, ScannedParts } from './canal-scanner.ts';
 import { documentKey } from './document-key.ts';
 import type { DocumentWriter } from './document-writer.ts';
-import {
-  after,
-  afterNumber,
-  BACKSLASH,
-  CLOSING_BRACE,
-  CLOSING_BRACKET,
-  COMMA,
-  closingQuote,
-  OPENING_BRACE,
-  plainEnd,
-  QUOTE,
-} from './json-bytes.ts';
 import type { ParsedChanges } from './parsed-changes.ts';
 import type { PlannedColumn, RowPlan } from './row-plan.ts';
 import type { TableShape } from './table-shape.ts';
 
-const HEAD = Buffer.from('{"data":[{');
-const GTID = Buffer.from(',"gtid":"');
-const ID = Buffer.from('","id":');
-const NULL = Buffer.from('null');
-const OPENING_BRACKET = Buffer.from('[');
-const NAME_END = Buffer.from('":');
+/** What a message of row changes ends with. */
+export const ENDS = (['INSERT', 'UPDATE', 'DELETE'] as const).map((operation) => `,"type":"${operation}"}`);
 
-/** A value that is a message of row changes by its end. */
-export interface Message {
-  readonly value: Buffer;
-  readonly operation: Change['operation'];
-  /** Where `,"type":…` begins. */
-  readonly end: number;
-  readonly isAscii: boolean;
-}
-
-/** Where a piece of a document comes from. */
-interface TemplateColumn {
-  /** `"id":` and then `,"name":` as in the message. */
-  readonly label: Buffer;
-  /** `"id":` and then `,"name":` as in the document; null for a column that stays out of it. */
-  readonly prefix: Buffer | null;
-  readonly codec: PlannedColumn['codec'];
-  /** Place in the key, or -1. */
-  readonly keyPlace: number;
-}
+// Words of a row, of a key column's text in it and of a gap; see `ROWS` in `wasm/canal-scanner.ts`.
+const ROW_WORDS = 3;
+const KEY_WORDS = 3;
+const GAP_WORDS = 5;
+const IS_PLAIN = 1;
+const IS_COPIED = 2;
 
 /**
  * One table's row changes as Canal writes them, read without parsing: everything that is the same in each message is
@@ -51,172 +23,141 @@ interface TemplateColumn {
  * whatever this reads of valid JSON, it reads the same. (What is wrong inside an old value or a GTID set goes unseen.)
  */
 export class CanalTemplate {
-  readonly bytes: number;
+  private readonly scanner: CanalScanner;
+  private readonly address: number;
   private readonly table: Table;
   private readonly shape: TableShape;
   private readonly plan: RowPlan;
-  private readonly columns: readonly TemplateColumn[];
-  /** `"name":` of each key column. */
-  private readonly keyLabels: readonly Buffer[];
+  private readonly keys: readonly PlannedColumn[];
   private readonly keyParts: string[];
-  private readonly afterData: Buffer;
-  private readonly beforeOld: Buffer;
-  private readonly afterOld: Buffer;
 
-  private constructor(record: CanalRecord, plan: RowPlan, keys: readonly PlannedColumn[], shape: TableShape) {
-    const { database, mysqlType, pkNames, sqlType, table } = record;
+  private constructor(
+    scanner: CanalScanner,
+    address: number,
+    plan: RowPlan,
+    keys: readonly PlannedColumn[],
+    shape: TableShape,
+  ) {
+    this.scanner = scanner;
+    this.address = address;
     this.table = shape.route.table;
     this.shape = shape;
     this.plan = plan;
-    this.columns = templateColumns(plan, keys);
-    this.keyLabels = keys.map(({ name }) => Buffer.from(`${JSON.stringify(name)}:`));
+    this.keys = keys;
     this.keyParts = keys.map(() => '');
-    this.afterData = Buffer.from(`],"database":${JSON.stringify(database)},"es":`);
-    this.beforeOld = Buffer.from(`,"isDdl":false,"mysqlType":${JSON.stringify(mysqlType)},"old":`);
-    this.afterOld = Buffer.from(
-      `,"pkNames":${JSON.stringify(pkNames)},"sql":"","sqlType":${JSON.stringify(sqlType)},"table":${JSON.stringify(table)},"ts":`,
-    );
-    const labels = this.columns.reduce((sum, { label, prefix }) => sum + label.length + (prefix?.length ?? 0), 0);
-    const envelope = this.afterData.length + this.beforeOld.length + this.afterOld.length;
-    this.bytes = 1024 + 256 * keys.length + 512 * this.columns.length + labels + envelope;
   }
 
-  /** The template of a message that was parsed in full; null when it is not written as Canal writes. */
-  static of(value: Buffer, record: CanalRecord, plan: RowPlan, shape: TableShape): CanalTemplate | null {
-    if (plan.keys === null || plan.names.length === 0 || record.sql !== '' || record.isDdl) return null;
+  /** The template of a message that was parsed in full; null when it is not written as Canal writes, or is far too wide. */
+  static of(
+    scanner: CanalScanner,
+    value: Buffer,
+    record: CanalRecord,
+    plan: RowPlan,
+    shape: TableShape,
+  ): CanalTemplate | null {
+    const { keys } = plan;
+    if (keys === null || plan.names.length === 0 || record.sql !== '' || record.isDdl) return null;
     if (record.mysqlType === null || record.sqlType === null || record.pkNames === null) return null;
-    const template = new CanalTemplate(record, plan, plan.keys, shape);
-    const { afterData, afterOld, beforeOld } = template;
+    const parts = partsOf(record, plan, keys);
+    const { afterData, afterOld, beforeOld, ends, head } = parts;
     const isLikeIt =
-      after(value, 0, HEAD) > 0 && [afterData, beforeOld, afterOld].every((part) => value.includes(part));
-    return isLikeIt ? template : null;
+      value.indexOf(head) === 0 &&
+      [afterData, beforeOld, afterOld].every((part) => value.includes(part)) &&
+      ends.some((end) => value.lastIndexOf(end) === value.length - end.length);
+    if (!isLikeIt) return null;
+    const address = scanner.add(parts);
+    return address === null ? null : new CanalTemplate(scanner, address, plan, keys, shape);
   }
 
-  /** Reads a message into changes. False when it is not quite like the template: then `out` may hold part of its rows. */
-  read(message: Message, document: DocumentWriter, out: ParsedChanges, maxRows: number): boolean {
-    const { value } = message;
-    let at = after(value, 0, HEAD) - 1;
-    if (at < 0 || !this.shape.isUsedTo(this.plan)) return false;
-    for (let rows = 1; rows <= maxRows; rows += 1) {
-      document.begin(message.isAscii);
-      at = this.afterRow(value, at, document);
-      if (at < 0) return false;
-      this.emit(message.operation, document.end(), out);
-      if (value[at] === CLOSING_BRACKET) return this.matchesRest(message, at, rows);
-      if (value[at] !== COMMA) return false;
-      at += 1;
-    }
-    return false;
+  /**
+   * Reads the message that the scanner holds into changes. False when it is not quite like the template: then `out` may hold
+   * part of its rows.
+   */
+  read(document: DocumentWriter, out: ParsedChanges, maxRows: number): boolean {
+    const { scanner } = this;
+    if (!this.shape.isUsedTo(this.plan)) return false;
+    const operation = scanner.scan(this.address, maxRows);
+    if (operation === null || !scanner.isSound()) return false;
+    const { rows } = scanner;
+    let at = scanner.firstRow;
+    for (let row = 0; row < rows && at >= 0; row += 1) at = this.afterRow(at, operation, document, out);
+    return at >= 0;
   }
 
-  /** Everything from the bracket behind the rows on. */
-  private matchesRest({ end, operation, value }: Message, start: number, rows: number): boolean {
-    let at = after(value, afterNumber(value, after(value, start, this.afterData)), GTID);
-    at = after(value, closingQuote(value, at), ID);
-    at = after(value, afterNumber(value, at), this.beforeOld);
-    const afterNull = after(value, at, NULL);
-    if (afterNull >= 0) at = afterNull;
-    else if (operation === 'UPDATE') at = this.afterOldRows(value, at, rows);
-    else return false;
-    return afterNumber(value, after(value, at, this.afterOld)) === end;
-  }
-
-  /** Place after the array of old rows, or -1: not as many as rows, or one of them has a key column, so the key may have changed. */
-  private afterOldRows(value: Buffer, start: number, rows: number): number {
-    let at = after(value, start, OPENING_BRACKET);
-    for (let row = 0; row < rows; row += 1) {
-      if (at < 0 || (row > 0 && value[at++] !== COMMA)) return -1;
-      at = this.afterOldRow(value, at);
-    }
-    return at >= 0 && value[at] === CLOSING_BRACKET ? at + 1 : -1;
-  }
-
-  private afterOldRow(value: Buffer, start: number): number {
-    if (value[start] !== OPENING_BRACE) return -1;
-    let at = start + 1;
-    if (value[at] === CLOSING_BRACE) return at + 1;
-    for (;;) {
-      if (value[at] !== QUOTE) return -1;
-      for (const label of this.keyLabels) if (after(value, at, label) >= 0) return -1;
-      // A name with escapes may be a key column's in disguise: it ends at none of these quotes.
-      at = after(value, plainEnd(value, at + 1), NAME_END);
-      if (at < 0) return -1;
-      at = value[at] === QUOTE ? closingQuote(value, at + 1) + 1 : after(value, at, NULL);
-      if (at <= 0) return -1;
-      const mark = value[at];
-      at += 1;
-      if (mark === CLOSING_BRACE) return at;
-      if (mark !== COMMA) return -1;
-    }
-  }
-
-  /** Takes up one row; the place after it, or -1. */
-  private afterRow(value: Buffer, start: number, document: DocumentWriter): number {
-    if (value[start] !== OPENING_BRACE) return -1;
-    let at = start + 1;
-    document.byte(OPENING_BRACE);
-    for (const column of this.columns) {
-      at = after(value, at, column.label);
-      if (at < 0) return -1;
-      at =
-        value[at] === QUOTE ? this.afterText(value, at + 1, column, document) : afterNull(value, at, column, document);
-      if (at < 0) return -1;
-    }
-    document.byte(CLOSING_BRACE);
-    return value[at] === CLOSING_BRACE ? at + 1 : -1;
-  }
-
-  /** Takes up the value that begins at `start`; the place after its quote, or -1. */
-  private afterText(value: Buffer, start: number, column: TemplateColumn, document: DocumentWriter): number {
-    const { codec, keyPlace, prefix } = column;
-    let end = plainEnd(value, start);
-    const isPlain = value[end] === QUOTE;
-    if (!isPlain) end = value[end] === BACKSLASH ? closingQuote(value, end) : -1;
-    if (end < 0) return -1;
-    if (prefix !== null) document.literal(prefix);
-    const isCopied = prefix !== null && isPlain && codec.copy !== null && document.copy(codec.copy, value, start, end);
-    if (isCopied && keyPlace < 0) return end + 1;
-    const text = isPlain ? value.toString('utf8', start, end) : unescaped(value.toString('utf8', start - 1, end + 1));
-    if (text === null) return -1;
-    if (!isCopied && prefix !== null) {
-      const json = codec.json(text);
-      if (json === undefined) return -1;
-      document.text(json);
-    }
-    if (keyPlace >= 0) {
-      if (!isPlain && text.includes('\ufffd')) return -1;
-      const part = isCopied && codec.isKeyWhenCopied ? text : codec.keyPart(text);
+  /** Takes up one row; the place after its words, or -1. */
+  private afterRow(row: number, operation: Change['operation'], writer: DocumentWriter, out: ParsedChanges): number {
+    const { keyParts, keys, scanner, table } = this;
+    const { words } = scanner;
+    for (let place = 0; place < keys.length; place += 1) {
+      const part = this.keyPart(row + ROW_WORDS + KEY_WORDS * place, keys[place] as PlannedColumn);
       if (part === undefined) return -1;
-      this.keyParts[keyPlace] = part;
+      keyParts[place] = part;
     }
-    return end + 1;
-  }
-
-  private emit(operation: Change['operation'], document: string, out: ParsedChanges): void {
+    const gaps = row + ROW_WORDS + KEY_WORDS * keys.length;
+    const gapsEnd = gaps + GAP_WORDS * (words[row + 2] as number);
+    const [start, end] = [words[row] as number, words[row + 1] as number];
+    const document = gaps === gapsEnd ? scanner.text(start, end) : this.filled(start, end, gaps, gapsEnd, writer);
+    if (document === null) return -1;
     const op = operation === 'DELETE' ? 'delete' : 'upsert';
-    out.change({ table: this.table, key: documentKey(this.keyParts), op, operation, document });
+    out.change({ table, key: documentKey(keyParts), op, operation, document });
+    return gapsEnd;
+  }
+
+  private keyPart(at: number, { codec }: PlannedColumn): string | undefined {
+    const flags = this.scanner.words[at + 2] as number;
+    const isPlain = (flags & IS_PLAIN) !== 0;
+    const text = this.valueText(at, isPlain);
+    if (text === null || (!isPlain && text.includes('\ufffd'))) return undefined;
+    return (flags & IS_COPIED) !== 0 && codec.isKeyWhenCopied ? text : codec.keyPart(text);
+  }
+
+  /** The document with what its codecs make of the values that were not copied; null when one of them is not of its type. */
+  private filled(start: number, end: number, gaps: number, gapsEnd: number, document: DocumentWriter): string | null {
+    const { bytes, isAscii, words } = this.scanner;
+    document.begin(isAscii);
+    let from = start;
+    for (let gap = gaps; gap < gapsEnd; gap += GAP_WORDS) {
+      const at = words[gap] as number;
+      const text = this.valueText(gap + 2, words[gap + 4] === IS_PLAIN);
+      const { codec } = this.plan.columns[words[gap + 1] as number] as PlannedColumn;
+      const json = text === null ? undefined : codec.json(text);
+      if (json === undefined) return null;
+      document.bytes(bytes, from, at);
+      document.text(json);
+      from = at;
+    }
+    document.bytes(bytes, from, end);
+    return document.end();
+  }
+
+  /** The text whose start and end are words from `at` on; null when its escapes are none of JSON. */
+  private valueText(at: number, isPlain: boolean): string | null {
+    const { scanner } = this;
+    const [start, end] = [scanner.words[at] as number, scanner.words[at + 1] as number];
+    return isPlain ? scanner.text(start, end) : unescaped(scanner.text(start - 1, end + 1));
   }
 }
 
-function templateColumns(plan: RowPlan, keys: readonly PlannedColumn[]): readonly TemplateColumn[] {
+function partsOf(record: CanalRecord, plan: RowPlan, keys: readonly PlannedColumn[]): ScannedParts {
+  const { database, mysqlType, pkNames, sqlType, table } = record;
   let isFirst = true;
-  return plan.columns.map((column, at) => {
-    const label = Buffer.from(`${at === 0 ? '' : ','}${JSON.stringify(column.name)}:`);
-    const prefix = column.prefix === null ? null : Buffer.from(`${isFirst ? '' : ','}${column.prefix}`);
+  const columns = plan.columns.map((column, at) => {
+    const label = `${at === 0 ? '' : ','}${JSON.stringify(column.name)}:`;
+    const prefix = column.prefix === null ? null : `${isFirst ? '' : ','}${column.prefix}`;
     if (prefix !== null) isFirst = false;
-    return { label, prefix, codec: column.codec, keyPlace: keys.indexOf(column) };
+    return { label, prefix, copy: column.codec.copy, keyPlace: keys.indexOf(column) };
   });
-}
-
-/** Takes up a NULL; the place after it, or -1. */
-function afterNull(value: Buffer, at: number, { keyPlace, prefix }: TemplateColumn, document: DocumentWriter): number {
-  const end = after(value, at, NULL);
-  if (end < 0 || keyPlace >= 0) return -1;
-  if (prefix !== null) {
-    document.literal(prefix);
-    document.literal(NULL);
-  }
-  return end;
+  return {
+    columns,
+    keyLabels: keys.map(({ name }) => `${JSON.stringify(name)}:`),
+    head: '{"data":[{',
+    afterData: `],"database":${JSON.stringify(database)},"es":`,
+    beforeGtid: ',"gtid":"',
+    beforeId: '","id":',
+    beforeOld: `,"isDdl":false,"mysqlType":${JSON.stringify(mysqlType)},"old":`,
+    afterOld: `,"pkNames":${JSON.stringify(pkNames)},"sql":"","sqlType":${JSON.stringify(sqlType)},"table":${JSON.stringify(table)},"ts":`,
+    ends: ENDS,
+  };
 }
 
 /** The text that a JSON string stands for; null when it is none. */

@@ -1,7 +1,6 @@
 import { escapeKeyPart } from './document-key.ts';
 import type { ColumnType } from './mysql-types.ts';
 import { decimalKey, decimalToken, floatKey, floatToken, integerToken } from './numeric.ts';
-import { copyDate, copyDateTime, copyDecimal, copyInteger, copyText, type PlainCopy } from './plain-copies.ts';
 import { base64Json, bytesOf, textOfBytes } from './shown-bytes.ts';
 import { dateJson, dateTimeJson, temporalKey, timeJson, timestampJson } from './temporal.ts';
 
@@ -12,6 +11,16 @@ export interface CodecOptions {
   readonly canalZone: string;
   /** Canal took this text column for a blob (sqlType 2004): its characters are the bytes of UTF-8 text. */
   readonly isShownAsBytes: boolean;
+}
+
+/**
+ * How values that are plain can be copied into a document, byte by byte: as text in quotes, as an integer, as a decimal of
+ * just `scale` digits, as a day or as a moment. A value that would take more than that is not copied.
+ */
+export interface PlainCopy {
+  readonly kind: 'text' | 'integer' | 'decimal' | 'quoted-decimal' | 'date' | 'date-time';
+  /** Digits behind the point, 1 or more; of a decimal alone. */
+  readonly scale: number;
 }
 
 /** What is done with the texts of one column. Both answer undefined for a text that the column's type cannot hold. */
@@ -128,16 +137,16 @@ function jsonOf(type: ColumnType, options: CodecOptions): Convert {
 function copyOf(type: ColumnType, json: Convert, { decimals }: CodecOptions): PlainCopy | null {
   switch (json) {
     case JSON.stringify:
-      return copyText;
+      return { kind: 'text', scale: 0 };
     case integerToken:
-      return copyInteger;
+      return { kind: 'integer', scale: 0 };
     case dateJson:
-      return copyDate;
+      return { kind: 'date', scale: 0 };
     case dateTimeJson:
-      return copyDateTime;
+      return { kind: 'date-time', scale: 0 };
   }
   const scale = type.base === 'decimal' ? scaleOf(type) : null;
-  return scale === null || scale === 0 ? null : copyDecimal(scale, decimals === 'string');
+  return scale === null || scale === 0 ? null : { kind: decimals === 'string' ? 'quoted-decimal' : 'decimal', scale };
 }
 
 function keyOf(type: ColumnType): Convert {

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { canalJson } from '../../src/formats/canal-json.ts';
-import { readCanalRecord } from '../../src/formats/canal-record.ts';
+import { type CanalRecord, readCanalRecord } from '../../src/formats/canal-record.ts';
 import { readRows } from '../../src/formats/canal-rows.ts';
+import { CanalScanner } from '../../src/formats/canal-scanner.ts';
 import { CanalTemplates } from '../../src/formats/canal-templates.ts';
 import { ParsedChanges } from '../../src/formats/parsed-changes.ts';
+import type { RowPlan } from '../../src/formats/row-plan.ts';
 import { TableShape } from '../../src/formats/table-shape.ts';
 import type { RecordBatch } from '../../src/pipeline/change.ts';
 import type { ParsedBatch } from '../../src/pipeline/ports.ts';
@@ -98,6 +100,117 @@ test('messages read by template give what a full parse gives, whatever came befo
     }),
     { numRuns: 3000 },
   );
+});
+
+/** A message without old values, and where its GTID set is: templates look at nothing in it but its end. */
+const whole = fc
+  .record({
+    table: fc.constantFrom(...TABLES),
+    type: fc.constantFrom('INSERT', 'DELETE'),
+    row: fc.array(value, { minLength: 5, maxLength: 5 }),
+  })
+  .map(({ row, table: { database, mysqlType, pkNames }, type }) => {
+    const names = Object.keys(mysqlType);
+    const data = [Object.fromEntries(names.map((name, at) => [name, row[at] ?? '']))];
+    const sqlType = Object.fromEntries(names.map((name) => [name, 12]));
+    return Buffer.from(JSON.stringify(canalMessage({ database, mysqlType, pkNames, type, data, sqlType, gtid: '' })));
+  });
+const wound = fc.record({
+  place: fc.nat(),
+  removed: fc.integer({ min: 0, max: 3 }),
+  added: fc.oneof(
+    fc.constantFrom(
+      '"',
+      '\\',
+      ',',
+      ':',
+      '{',
+      '}',
+      '[',
+      ']',
+      '0',
+      '-',
+      ' ',
+      '\n',
+      '\u0000',
+      'null',
+      '\\u0041',
+      '\ufffd',
+      'é',
+    ),
+    fc.string({ maxLength: 3 }),
+  ),
+});
+
+test('a message that is damaged anywhere gives what a full parse makes of it', () => {
+  let differing = 0;
+  fc.assert(
+    fc.property(
+      fc.array(whole, { minLength: 1, maxLength: 3 }),
+      whole,
+      wound,
+      (learned, sound, { added, place, removed }) => {
+        const at = place % sound.length;
+        const gtid = sound.indexOf(',"gtid":"') + 9;
+        if (at <= gtid && at + removed >= gtid) return;
+        const value = Buffer.concat([sound.subarray(0, at), Buffer.from(added), sound.subarray(at + removed)]);
+        const byTemplate = canalJson({ tables: tables() });
+        const inFull = canalJson({ tables: tables() });
+        const place1 = { offset: 9, timestampMs: 1 };
+        for (const one of [...learned, sound]) {
+          parseValue(byTemplate, one);
+          parseValue(inFull, Buffer.concat([Buffer.from(' '), one]));
+        }
+        const [found, expected] = [value, Buffer.concat([Buffer.from(' '), value])].map((bytes, which) =>
+          plain(briefly(parseValue(which === 0 ? byTemplate : inFull, bytes, place1))),
+        );
+        assert.deepEqual(found, expected, value.toString());
+        if (!value.equals(sound)) differing += 1;
+      },
+    ),
+    { numRuns: 5000 },
+  );
+  assert.ok(differing > 4000, `${differing} were damaged`);
+});
+
+test('templates that have no room beside each other are learned anew, and tables of two readers do not disturb each other', () => {
+  const scanner = new CanalScanner(3000);
+  const batch = { topic: 't', partition: 0, epoch: 0, records: [] } as unknown as RecordBatch;
+  const readers = ['shop', 'archive'].map((database) => {
+    const routes = tables();
+    const templates = new CanalTemplates(100, scanner);
+    const out = new ParsedChanges(batch);
+    const shapes = new Map<string, TableShape>();
+    let learned = 0;
+    const read = (table: string, id: number): number => {
+      const bytes = Buffer.from(
+        JSON.stringify(canalMessage({ database, table, data: [{ id: `${id}`, note: table }] })),
+      );
+      out.begin({ offset: id, timestampMs: 1, key: null, value: null });
+      if (templates.read(bytes, out)) return learned;
+      const shape = shapes.get(table) ?? new TableShape(routes.lookup(database, table) as RoutedTable);
+      shapes.set(table, shape);
+      const record = readCanalRecord(bytes) as CanalRecord;
+      const options = { topic: 't', partition: 0, maxRows: 100, hashedPartitions: () => 1 };
+      templates.learn(bytes, record, readRows(record, shape, out, options) as RowPlan, shape);
+      learned += 1;
+      return learned;
+    };
+    return { out, read };
+  });
+  const [one, other] = readers as [(typeof readers)[0], (typeof readers)[0]];
+  assert.equal(one.read('a', 1), 1);
+  assert.equal(one.read('a', 2), 1, 'by template');
+  assert.equal(other.read('a', 1), 1);
+  assert.equal(one.read('a', 3), 1, 'there is room for both');
+  assert.equal(other.read('a', 2), 1);
+  for (const name of 'bcdefgh') other.read(name, 1);
+  assert.ok(scanner.generation > 0);
+  assert.equal(one.read('a', 4), 2, 'it was forgotten');
+  assert.equal(one.read('a', 5), 2, 'by template');
+  for (const { out } of readers) {
+    for (const { document, key, table } of out.changes) assert.equal(document, `{"id":${key},"note":"${table.name}"}`);
+  }
 });
 
 /** Tables by name: each format has objects of its own. */
