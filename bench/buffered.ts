@@ -3,7 +3,6 @@ import { backUp } from '../src/operators/back-up.ts';
 import { latestPerKey } from '../src/operators/latest-per-key.ts';
 import { parseChanges } from '../src/operators/parse-changes.ts';
 import { upsertBuffer } from '../src/operators/upsert-buffer.ts';
-import type { LogRecord } from '../src/pipeline/change.ts';
 import { mysqlStore } from '../src/sinks/mysql-store.ts';
 import { redisBuffer } from '../src/sinks/redis-buffer.ts';
 import { BufferUnderTest } from './buffer-under-test.ts';
@@ -13,19 +12,19 @@ import { InstantSink } from './instant-sink.ts';
 import { JournalUnderTest } from './journal-under-test.ts';
 import type { Load, LoadSummary } from './load.ts';
 import type { Meter } from './meter.ts';
-import { logRecords, recordFeed } from './record-feed.ts';
+import { KeptValues, logRecords, recordFeed } from './record-feed.ts';
 import type { Places, RunNotes, Scenario } from './scenario.ts';
 import { stagesUnderTest } from './stages-under-test.ts';
 
 /** Parse → Redis → journal → fold on real servers, and a sink that takes every batch at once. */
 export function buffered({ redis, mariadb }: Required<Pick<Places, 'redis' | 'mariadb'>>): Scenario {
-  const records = new Map<LoadSummary, readonly (readonly LogRecord[])[]>();
+  const kept = new KeptValues();
   const shown = new BufferUnderTest(redis.url);
   const journal = new JournalUnderTest(mariadb);
 
   return {
     async open(load: Load): Promise<void> {
-      records.set(load.summary, logRecords(load));
+      kept.keep(load);
     },
     async run(load: LoadSummary, meter: Meter): Promise<RunNotes> {
       await shown.empty();
@@ -39,7 +38,8 @@ export function buffered({ redis, mariadb }: Required<Pick<Places, 'redis' | 'ma
       const buffer = redisBuffer({ url: redis.url });
       await store.open();
       await buffer.ping();
-      const stream = recordFeed(records.get(load) ?? [], inFlight).pipe(
+      const records = logRecords({ partitions: kept.values(load) });
+      const stream = recordFeed(records, inFlight).pipe(
         parseChanges(parse),
         upsertBuffer({ ...common, buffer }),
         backUp({ ...common, store, changes: 'all', deletesMustBeDurable: true }),

@@ -23,6 +23,11 @@ export interface LastChange {
   readonly offset: number;
 }
 
+/** The last change of each key of a load, by key. A map is one as well. */
+export interface LastChanges extends Iterable<readonly [number, LastChange]> {
+  readonly size: number;
+}
+
 /** What is known of a load without its bytes: enough to check what came of it. */
 export interface LoadSummary {
   readonly shape: LoadShape;
@@ -32,8 +37,7 @@ export interface LoadSummary {
   readonly bytes: number;
   /** Sum of the versions of all changes, for a topic that holds nothing else: what the journal has to add up to. */
   readonly versionSum: number;
-  /** By key. */
-  readonly last: ReadonlyMap<number, LastChange>;
+  readonly last: LastChanges;
 }
 
 export interface Load {
@@ -59,7 +63,7 @@ export function makeLoad(shape: LoadShape): Load {
   const columns = { mysqlType: widened(MYSQL_TYPE, width), sqlType: widened(SQL_TYPE, width) };
   const changed = Object.keys(widened(Object.fromEntries(CHANGED_COLUMNS.map((name) => [name, true])), width));
   const numbers = new Uint32Array(shape.keys + 1);
-  const last = new Map<number, LastChange>();
+  const last = new PackedLastChanges(shape.keys);
   let records = 0;
   let versionSum = 0;
   const open = partitions.flatMap((_, partition) =>
@@ -89,6 +93,36 @@ export function makeLoad(shape: LoadShape): Load {
   for (const gathered of open) if (gathered.rows.length > 0) close(gathered);
   const ends = partitions.map((values) => values.length);
   return { summary: { shape, ends, records, bytes: packer.bytes, versionSum, last }, partitions };
+}
+
+/** In arrays of numbers: as objects, those of large loads would be gone through by each collection of garbage in a measured run. */
+class PackedLastChanges implements LastChanges {
+  size = 0;
+  /** By key; 0 for a key that never changed. */
+  private readonly numbers: Uint32Array;
+  private readonly partitions: Uint32Array;
+  private readonly offsets: Uint32Array;
+
+  constructor(keys: number) {
+    this.numbers = new Uint32Array(keys + 1);
+    this.partitions = new Uint32Array(keys + 1);
+    this.offsets = new Uint32Array(keys + 1);
+  }
+
+  set(key: number, { number, offset, partition }: LastChange): void {
+    if (this.numbers[key] === 0) this.size += 1;
+    this.numbers[key] = number;
+    this.partitions[key] = partition;
+    this.offsets[key] = offset;
+  }
+
+  *[Symbol.iterator](): Generator<readonly [number, LastChange]> {
+    const { numbers, offsets, partitions } = this;
+    for (let key = 1; key < numbers.length; key += 1) {
+      const number = numbers[key] as number;
+      if (number > 0) yield [key, { number, partition: partitions[key] as number, offset: offsets[key] as number }];
+    }
+  }
 }
 
 /** Rows that will share a record. */

@@ -3,7 +3,7 @@ import type { LogRecord, RecordBatch } from '../src/pipeline/change.ts';
 import { recordsSize } from '../src/pipeline/change.ts';
 import { type InFlight, PartitionLog } from '../src/pipeline/position.ts';
 import { recordSlices } from '../src/sources/record-slices.ts';
-import type { Load } from './load.ts';
+import type { Load, LoadSummary } from './load.ts';
 
 export const TOPIC = 'bench';
 
@@ -12,10 +12,40 @@ const FETCH_RECORDS = 2000;
 const TIMESTAMP_MS = Date.UTC(2026, 0, 5, 8);
 
 /** The records of a load by partition, as a source hands them on. */
-export function logRecords(load: Load): readonly (readonly LogRecord[])[] {
-  return load.partitions.map((values) =>
+export function logRecords({ partitions }: Pick<Load, 'partitions'>): readonly (readonly LogRecord[])[] {
+  return partitions.map((values) =>
     values.map((value, offset) => ({ offset, timestampMs: TIMESTAMP_MS, key: null, value })),
   );
+}
+
+/**
+ * Keeps the values of loads between runs as bytes alone. Those of all loads as objects would be gone through by each
+ * collection of garbage in a measured run, where a fetch is held for a moment.
+ */
+export class KeptValues {
+  private readonly loads = new Map<LoadSummary, readonly { readonly bytes: Buffer; readonly ends: Float64Array }[]>();
+
+  keep({ partitions, summary }: Load): void {
+    const packed = partitions.map((values) => {
+      const ends = new Float64Array(values.length);
+      let end = 0;
+      for (const [at, value] of values.entries()) {
+        end += value.length;
+        ends[at] = end;
+      }
+      return { bytes: Buffer.concat(values, end), ends };
+    });
+    this.loads.set(summary, packed);
+  }
+
+  /** The values of a load by partition, for one run; what the run before has left is collected. */
+  values(load: LoadSummary): Load['partitions'] {
+    const partitions = (this.loads.get(load) ?? []).map(({ bytes, ends }) =>
+      Array.from(ends, (end, at) => bytes.subarray(at === 0 ? 0 : (ends[at - 1] as number), end)),
+    );
+    globalThis.gc?.();
+    return partitions;
+  }
 }
 
 /**

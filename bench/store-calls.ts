@@ -54,8 +54,8 @@ interface Slice {
  * Makes a load ready for the stores: rows, scripts and statements are those of the adapters, which are asked for them, so
  * they cannot drift apart.
  */
-export async function readyCalls(load: Load): Promise<ReadyCalls> {
-  const batches = await parsed(load);
+export async function readyCalls(partitions: Load['partitions']): Promise<ReadyCalls> {
+  const batches = await parsed(partitions);
   const slices: Slice[] = [];
   for (const { changes, partition } of batches) {
     const values = (await statementsOf(changes, partition)).flatMap((statement) => statement.values);
@@ -69,14 +69,14 @@ export async function readyCalls(load: Load): Promise<ReadyCalls> {
 }
 
 /** The batches of a load as they come from the parser, in the order in which the feed hands them on. */
-function parsed(load: Load): Promise<readonly ChangeBatch[]> {
+function parsed(partitions: Load['partitions']): Promise<readonly ChangeBatch[]> {
   const refuse = (): never => {
     throw new Error('a record was rejected');
   };
-  const { parse } = stagesUnderTest(defaultFormat(load.partitions.length).format, () => undefined);
+  const { parse } = stagesUnderTest(defaultFormat(partitions.length).format, () => undefined);
   // Nobody gives back what is held here, so there is no limit to it.
   const inFlight = new InFlight({ bytes: Number.POSITIVE_INFINITY, changes: Number.POSITIVE_INFINITY });
-  const records = recordFeed(logRecords(load), inFlight);
+  const records = recordFeed(logRecords({ partitions }), inFlight);
   return lastValueFrom(records.pipe(parseChanges({ ...parse, inFlight, writeLetters: refuse }), toArray()));
 }
 

@@ -7,6 +7,7 @@ import { defaultFormat } from './default-format.ts';
 import { JournalUnderTest } from './journal-under-test.ts';
 import type { Load, LoadSummary } from './load.ts';
 import type { Meter } from './meter.ts';
+import { KeptValues } from './record-feed.ts';
 import type { Places, RunNotes, Scenario } from './scenario.ts';
 import { type Append, type ReadyCalls, readyCalls } from './store-calls.ts';
 
@@ -26,16 +27,16 @@ interface Script {
  * partitions side by side. `buffered` gathers what waits for Redis as well, so of skewed keys it stores fewer rows.
  */
 export function storesLimit({ redis, mariadb }: Required<Pick<Places, 'redis' | 'mariadb'>>): Scenario {
-  const loads = new Map<LoadSummary, Load>();
+  const kept = new KeptValues();
   const shown = new BufferUnderTest(redis.url);
   const journal = new JournalUnderTest(mariadb);
   return {
     async open(load: Load): Promise<void> {
-      loads.set(load.summary, load);
+      kept.keep(load);
     },
     async run(load: LoadSummary, meter: Meter): Promise<RunNotes> {
       // Made for this run alone: those of other loads would be hundreds of MiB that each collection of garbage goes through.
-      const calls = await readyCalls(loads.get(load) as Load);
+      const calls = await readyCalls(kept.values(load));
       globalThis.gc?.();
       await shown.empty();
       await journal.empty();

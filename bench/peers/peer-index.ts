@@ -69,6 +69,6 @@ function withDates(mapping: Readonly<Record<string, object>>): Readonly<Record<s
 /** What a search sees once all of a load has been written. */
 export function finallySeen({ last }: LoadSummary): Seen {
   let versionSum = 0;
-  for (const { number } of last.values()) versionSum += number;
+  for (const [, { number }] of last) versionSum += number;
   return { documents: last.size, versionSum };
 }

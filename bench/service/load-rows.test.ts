@@ -31,7 +31,7 @@ test('a load in two parts adds up to the whole', () => {
       const second = summaryOfRows(summary, middle, count);
       assert.deepEqual([first.shape.rows, second.shape.rows], [middle, count - middle]);
       assert.equal(first.versionSum + second.versionSum, summary.versionSum);
-      assert.deepEqual(new Map([...first.last, ...second.last]), summary.last);
+      assert.deepEqual(new Map([...first.last, ...second.last]), new Map(summary.last));
       assert.deepEqual(second.ends, summary.ends);
       assert.equal(
         first.ends.reduce((sum, end) => sum + end, 0),

@@ -29,9 +29,9 @@ export function loadRows({ partitions, summary }: Load): readonly LoadRow[] {
 /** What is known of rows `from` to `to` of a load, for who has seen no others. `ends` are those of the log after them. */
 export function summaryOfRows({ last, shape }: LoadSummary, from: number, to: number): LoadSummary {
   const ends = Array.from({ length: shape.partitions }, () => 0);
-  const part: LoadSummary['last'] = new Map([...last].slice(from, to));
+  const part = new Map([...last].slice(from, to));
   let versionSum = 0;
   for (const { offset } of part.values()) versionSum += offset + 1;
-  for (const [at, { offset, partition }] of [...last.values()].entries()) if (at < to) ends[partition] = offset + 1;
+  for (const [at, [, { offset, partition }]] of [...last].entries()) if (at < to) ends[partition] = offset + 1;
   return { shape: { ...shape, rows: part.size }, ends, records: part.size, bytes: Number.NaN, versionSum, last: part };
 }

@@ -40,6 +40,12 @@ interface ScannerExports {
   scan(template: number, length: number, maxRows: number): number;
 }
 
+/** What `toString` of a buffer calls once it has looked at its arguments. Not in the types of Node. */
+interface Sliceable {
+  latin1Slice(start: number, end: number): string;
+  utf8Slice(start: number, end: number): string;
+}
+
 /** As far as it is used here; not in the types of Node. */
 interface WebAssemblyApi {
   readonly Module: new (bytes: Uint8Array) => object;
@@ -68,7 +74,7 @@ const WORD = Int32Array.BYTES_PER_ELEMENT;
  */
 export class CanalScanner {
   /** The memory, byte by byte and in words. */
-  readonly bytes: Buffer;
+  readonly bytes: Buffer & Sliceable;
   readonly words: Int32Array;
   /** Longer messages cannot be read. */
   readonly maxBytes: number;
@@ -88,7 +94,7 @@ export class CanalScanner {
     const { Instance, Module } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
     this.code = new Instance(new Module(Buffer.from(SCANNER_CODE.join(''), 'base64'))).exports as ScannerExports;
     const { INPUT, INPUT_BYTES, memory, RESULT, ROWS, TEMPLATES, TEMPLATES_END } = this.code;
-    this.bytes = Buffer.from(memory.buffer);
+    this.bytes = Buffer.from(memory.buffer) as Buffer as Buffer & Sliceable;
     this.words = new Int32Array(memory.buffer);
     this.maxBytes = INPUT_BYTES.value;
     this.firstRow = ROWS.value / WORD;
@@ -127,15 +133,23 @@ export class CanalScanner {
     return this.words[this.result + 1] === 0;
   }
 
-  /** True when the message that was read last is UTF-8, and holds no U+FFFD: what Canal makes of text that is not UTF-8 in the binlog. */
-  isSound(): boolean {
+  /**
+   * True when the message that was read last, which is `value`, is UTF-8 and holds no U+FFFD: what Canal makes of text that is
+   * not UTF-8 in the binlog.
+   */
+  isSound(value: Buffer): boolean {
     const text = this.words[this.result + 1];
-    return text === 0 || (text === 1 && isUtf8(this.bytes.subarray(this.input, this.input + this.length)));
+    return text === 0 || (text === 1 && isUtf8(value));
   }
 
   /** Bytes of the memory as text. */
   text(start: number, end: number): string {
-    return this.bytes.toString(this.isAscii ? 'latin1' : 'utf8', start, end);
+    return this.isAscii ? this.bytes.latin1Slice(start, end) : this.bytes.utf8Slice(start, end);
+  }
+
+  /** Bytes of the memory that are known to be ASCII as text. */
+  asciiText(start: number, end: number): string {
+    return this.bytes.latin1Slice(start, end);
   }
 
   private addIfRoom(parts: ScannedParts): number | null {

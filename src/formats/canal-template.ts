@@ -70,14 +70,14 @@ export class CanalTemplate {
   }
 
   /**
-   * Reads the message that the scanner holds into changes. False when it is not quite like the template: then `out` may hold
+   * Reads a message, which the scanner holds, into changes. False when it is not quite like the template: then `out` may hold
    * part of its rows.
    */
-  read(document: DocumentWriter, out: ParsedChanges, maxRows: number): boolean {
+  read(value: Buffer, document: DocumentWriter, out: ParsedChanges, maxRows: number): boolean {
     const { scanner } = this;
     if (!this.shape.isUsedTo(this.plan)) return false;
     const operation = scanner.scan(this.address, maxRows);
-    if (operation === null || !scanner.isSound()) return false;
+    if (operation === null || !scanner.isSound(value)) return false;
     const { rows } = scanner;
     let at = scanner.firstRow;
     for (let row = 0; row < rows && at >= 0; row += 1) at = this.afterRow(at, operation, document, out);
@@ -104,11 +104,16 @@ export class CanalTemplate {
   }
 
   private keyPart(at: number, { codec }: PlannedColumn): string | undefined {
-    const flags = this.scanner.words[at + 2] as number;
+    const { scanner } = this;
+    const { words } = scanner;
+    const flags = words[at + 2] as number;
+    if ((flags & IS_COPIED) !== 0 && codec.isKeyWhenCopied) {
+      return scanner.asciiText(words[at] as number, words[at + 1] as number);
+    }
     const isPlain = (flags & IS_PLAIN) !== 0;
     const text = this.valueText(at, isPlain);
     if (text === null || (!isPlain && text.includes('\ufffd'))) return undefined;
-    return (flags & IS_COPIED) !== 0 && codec.isKeyWhenCopied ? text : codec.keyPart(text);
+    return codec.keyPart(text);
   }
 
   /** The document with what its codecs make of the values that were not copied; null when one of them is not of its type. */

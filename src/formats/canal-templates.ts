@@ -41,11 +41,11 @@ export class CanalTemplates {
     this.keepUp();
     if (this.byName.size === 0) return false;
     scanner.load(value);
-    if (last !== null && this.readBy(last, out)) return true;
+    if (last !== null && this.readBy(last, value, out)) return true;
     const templates = this.byName.get(nameIn(value)) ?? [];
     for (let at = 0; at < templates.length; at += 1) {
       const template = templates[at] as CanalTemplate;
-      if (template !== last && this.readBy(template, out)) {
+      if (template !== last && this.readBy(template, value, out)) {
         if (at > 0) templates.unshift(...templates.splice(at, 1));
         this.last = template;
         return true;
@@ -69,8 +69,8 @@ export class CanalTemplates {
     templates.splice(MAX_PER_NAME);
   }
 
-  private readBy(template: CanalTemplate, out: ParsedChanges): boolean {
-    if (template.read(this.document, out, this.maxRows)) return true;
+  private readBy(template: CanalTemplate, value: Buffer, out: ParsedChanges): boolean {
+    if (template.read(value, this.document, out, this.maxRows)) return true;
     out.restart();
     return false;
   }

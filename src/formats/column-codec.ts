@@ -30,7 +30,7 @@ export interface ColumnCodec {
   json(text: string): string | undefined;
   /** Gives the same as `json`, and does it faster, for the values that it takes; null when there are none. */
   readonly copy: PlainCopy | null;
-  /** True when the text of a value that `copy` takes is its own `keyPart`. */
+  /** True when the text of a value that `copy` takes is its own `keyPart`, and ASCII. */
   readonly isKeyWhenCopied: boolean;
   /** A piece of a document id: escaped, never empty, the same for the same value and no other. */
   keyPart(text: string): string | undefined;

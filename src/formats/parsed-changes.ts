@@ -42,7 +42,7 @@ export class ParsedChanges implements ParsedBatch {
     this.firstRejection = this.rejected.length;
     this.ordinal = 0;
     this.badRows = null;
-    this.keyless.clear();
+    if (this.keyless.size > 0) this.keyless.clear();
   }
 
   /** Ends a record: a row that is rejected takes back older changes of its key, or their settling would close its letter. */
