@@ -5,7 +5,7 @@ import type { Places, RunNotes, Scenario } from './scenario.ts';
 import { TopicUnderTest } from './topic-under-test.ts';
 
 /** How much is fetched at a time: the defaults of sluice's source, for it and for the bare consumer alike. */
-export const FETCH = { maxBytes: 8 << 20, maxBytesPerPartition: 2 << 20, maxWaitMs: 300 };
+export const FETCH = { maxBytes: 2 << 20, maxBytesPerPartition: 1 << 20, maxWaitMs: 300 };
 
 /** The reference beside `kafka-fold`: kafkajs with sluice's patches and fetch sizes, and batches that nothing is done with. */
 export function kafkaLimit({ kafka }: Required<Pick<Places, 'kafka'>>): Scenario {
