@@ -38,7 +38,7 @@ export function buffered({ redis, mariadb }: Required<Pick<Places, 'redis' | 'ma
       const buffer = redisBuffer({ url: redis.url });
       await store.open();
       await buffer.ping();
-      const records = logRecords({ partitions: kept.values(load) });
+      const records = logRecords(kept.values(load));
       const stream = recordFeed(records, inFlight).pipe(
         parseChanges(parse),
         upsertBuffer({ ...common, buffer }),

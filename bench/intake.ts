@@ -21,7 +21,7 @@ export function intake(): Scenario {
       const events = new EventNotes();
       const sink = new InstantSink(load);
       const { inFlight, parse, window } = stagesUnderTest(defaultFormat(load.shape.partitions).format, events.report);
-      const records = logRecords({ partitions: kept.values(load) });
+      const records = logRecords(kept.values(load));
       const stream = recordFeed(records, inFlight).pipe(parseChanges(parse), latestPerKey(window));
       meter.start();
       await lastValueFrom(sink.take(stream), { defaultValue: null });

@@ -75,7 +75,7 @@ export function limit(
 
 /** The changes of a load as the format makes them, partitions in turn as a consumer meets them. */
 function parsed(load: Load, format: RecordFormat): readonly Change[] {
-  const records = logRecords(load);
+  const records = logRecords(load.partitions);
   const changes: Change[] = [];
   for (let from = 0; records.some((some) => from < some.length); from += TURN) {
     for (const [partition, some] of records.entries()) changes.push(...parse(some.slice(from, from + TURN), partition));

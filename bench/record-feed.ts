@@ -12,7 +12,7 @@ const FETCH_RECORDS = 2000;
 const TIMESTAMP_MS = Date.UTC(2026, 0, 5, 8);
 
 /** The records of a load by partition, as a source hands them on. */
-export function logRecords({ partitions }: Pick<Load, 'partitions'>): readonly (readonly LogRecord[])[] {
+export function logRecords(partitions: Load['partitions']): readonly (readonly LogRecord[])[] {
   return partitions.map((values) =>
     values.map((value, offset) => ({ offset, timestampMs: TIMESTAMP_MS, key: null, value })),
   );

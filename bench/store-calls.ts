@@ -76,7 +76,7 @@ function parsed(partitions: Load['partitions']): Promise<readonly ChangeBatch[]>
   const { parse } = stagesUnderTest(defaultFormat(partitions.length).format, () => undefined);
   // Nobody gives back what is held here, so there is no limit to it.
   const inFlight = new InFlight({ bytes: Number.POSITIVE_INFINITY, changes: Number.POSITIVE_INFINITY });
-  const records = recordFeed(logRecords({ partitions }), inFlight);
+  const records = recordFeed(logRecords(partitions), inFlight);
   return lastValueFrom(records.pipe(parseChanges({ ...parse, inFlight, writeLetters: refuse }), toArray()));
 }
 

@@ -102,7 +102,7 @@ test('messages read by template give what a full parse gives, whatever came befo
   );
 });
 
-/** A message without old values, and where its GTID set is: templates look at nothing in it but its end. */
+/** A message without old values: templates look at nothing in those, nor in a GTID set, but where they end. */
 const whole = fc
   .record({
     table: fc.constantFrom(...TABLES),

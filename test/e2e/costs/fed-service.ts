@@ -169,7 +169,7 @@ class Feed {
 /** The slices of all partitions, partitions in turn. */
 function slicesOf(load: Load, logs: readonly PartitionLog[], maxRecords: number | undefined): RecordBatch[] {
   const cut = { epochAt: () => 0, ...(maxRecords === undefined ? {} : { maxRecords }) };
-  const ofPartitions = logRecords(load).map((records, partition) => {
+  const ofPartitions = logRecords(load.partitions).map((records, partition) => {
     const log = logs[partition] as PartitionLog;
     return [...recordSlices(records, { firstOffset: 0, nextOffset: records.length }, cut)].map((slice) => {
       const ticket = log.admit(slice.firstOffset, slice.nextOffset, null);
