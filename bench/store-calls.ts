@@ -8,7 +8,7 @@ import { ByteWriter } from '../src/sinks/byte-writer.ts';
 import { writeRedisValue } from '../src/sinks/redis-buffer-value.ts';
 import { journalAppender } from '../src/sinks/store-journal.ts';
 import { rowBytesOf } from '../src/sinks/store-rows.ts';
-import { mysqlDialect, type SqlDatabase, type SqlValue, spansOf } from '../src/sinks/store-sql.ts';
+import { mysqlDialect, plainValue, type SqlDatabase, spansOf } from '../src/sinks/store-sql.ts';
 import { defaultFormat } from './default-format.ts';
 import type { Load } from './load.ts';
 import { logRecords, recordFeed, TOPIC } from './record-feed.ts';
@@ -22,6 +22,9 @@ const SCRIPT_KEYS = 500;
 /** Changes that the journal takes together at most. */
 const GROUP_CHANGES = 5000;
 
+/** As bare clients take them. */
+type PlainValue = ReturnType<typeof plainValue>;
+
 export interface ScriptCall {
   readonly keys: readonly string[];
   readonly values: readonly string[];
@@ -29,7 +32,7 @@ export interface ScriptCall {
 
 export interface Statement {
   readonly sql: string;
-  readonly values: SqlValue[];
+  readonly values: PlainValue[];
 }
 
 /** The statements of one append. */
@@ -46,7 +49,7 @@ export interface ReadyCalls {
 interface Slice {
   readonly partition: number;
   /** Columns of all rows, flat. */
-  readonly values: readonly SqlValue[];
+  readonly values: readonly PlainValue[];
   readonly sizes: readonly number[];
 }
 
@@ -103,7 +106,7 @@ function redisValueOf(change: Change): string {
 async function statementsOf(changes: readonly Change[], partition = 0): Promise<readonly Statement[]> {
   const statements: Statement[] = [];
   const run: SqlDatabase['run'] = async (sql, values) => {
-    statements.push({ sql, values: [...values] });
+    statements.push({ sql, values: values.map(plainValue) });
     return { rows: [], affected: values.length };
   };
   const database: SqlDatabase = {

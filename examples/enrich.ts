@@ -12,7 +12,7 @@ import {
   tapChanges,
   upsertBuffer,
 } from '../src/index.ts';
-import { columnsOf, documentOf } from './rows.ts';
+import { columnsOf, documentFrom } from './rows.ts';
 import { printSettled, runExample } from './run-example.ts';
 
 const STATUS_NAMES: readonly string[] = ['new', 'paid', 'shipped', 'delivered'];
@@ -25,7 +25,7 @@ function nameOf(status: unknown): string | null {
 export function withStatusName(change: Change): Change {
   if (change.table.qualified !== 'shop.orders' || change.op === 'delete') return change;
   const row = columnsOf(change.document);
-  return { ...change, document: documentOf({ ...row, status_name: nameOf(row.status) }) };
+  return { ...change, document: documentFrom({ ...row, status_name: nameOf(row.status) }) };
 }
 
 /** `observe` hears how many changes each batch held, by operation, before they are folded. */

@@ -15,7 +15,7 @@ import {
   tapChanges,
   upsertBuffer,
 } from '../src/index.ts';
-import { columnsOf, documentOf } from './rows.ts';
+import { columnsOf, documentFrom } from './rows.ts';
 import { printSettled, runExample } from './run-example.ts';
 
 const FROM = 'shop.orders';
@@ -46,7 +46,7 @@ function copyTo(second: Table): MonoTypeOperatorFunction<ChangeBatch> {
 function narrowed(change: Change, second: Table): Change {
   if (change.table !== second || change.op === 'delete') return change;
   const row = columnsOf(change.document);
-  return { ...change, document: documentOf(Object.fromEntries(COLUMNS.map((name) => [name, row[name] ?? null]))) };
+  return { ...change, document: documentFrom(Object.fromEntries(COLUMNS.map((name) => [name, row[name] ?? null]))) };
 }
 
 /** The copy goes through buffer and journal like any change: deletes of the second index are checked by its rows there. */

@@ -14,7 +14,7 @@ import {
   settle,
   upsertBuffer,
 } from '../src/index.ts';
-import { columnsOf, documentOf } from './rows.ts';
+import { columnsOf, documentFrom } from './rows.ts';
 import { printSettled, runExample } from './run-example.ts';
 
 const MASK = 'masked:';
@@ -25,7 +25,7 @@ export function withoutEmail(change: Change, secret: string): Change {
   const row = columnsOf(change.document);
   if (typeof row.email !== 'string' || row.email.startsWith(MASK)) return change;
   const email = MASK + createHmac('sha256', secret).update(row.email).digest('hex').slice(0, 32);
-  return { ...change, document: documentOf({ ...row, email }) };
+  return { ...change, document: documentFrom({ ...row, email }) };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Change, Table } from '../src/pipeline/change.ts';
+import { documentOf } from '../src/pipeline/json-document.ts';
 
 const tables = new Map<string, Table>();
 
@@ -25,7 +26,7 @@ export function changeOf(word: string): Change {
     key,
     op: isDelete ? 'delete' : 'upsert',
     operation: isDelete ? 'DELETE' : 'UPDATE',
-    document: `{"version":${digits}}`,
+    document: documentOf(`{"version":${digits}}`),
     version: Number(digits),
     offset: Number(digits) - 1,
     ordinal: 0,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bufferTime, defer, filter, from, groupBy, last, map, mergeMap, toArray } from 'rxjs';
 import { latestPerKey } from '../src/operators/latest-per-key.ts';
+import { documentOf } from '../src/pipeline/json-document.ts';
 import { changeOf, changesOf, wordsOf } from './change-words.ts';
 import { foldOptions, foldWords, index } from './fold-words.ts';
 import { inVirtualTime } from './in-virtual-time.ts';
@@ -79,7 +80,7 @@ test('a change on the very edge of the window is in it', () => {
 
 test('an older version never replaces a newer one, and one of the same record does', () => {
   inVirtualTime(({ hot, expectObservable, scheduler }) => {
-    const same = { ...changeOf('b3'), document: '{"version":"3, second row"}', ordinal: 1 };
+    const same = { ...changeOf('b3'), document: documentOf('{"version":"3, second row"}'), ordinal: 1 };
     const log = wordLog();
     const records = hot('  1--2--|', { 1: 'a5 b3', 2: 'older and same' });
     const batches = records.pipe(

@@ -42,6 +42,7 @@ export { type ErrorCode, SluiceError } from './pipeline/errors.ts';
 export type { PipelineEvent, Report } from './pipeline/events.ts';
 export { type Health, type HealthOptions, health, type Verdict } from './pipeline/health.ts';
 export { type HttpServer, type HttpServerOptions, httpServer } from './pipeline/http-server.ts';
+export { documentOf, type JsonDocument, textOf } from './pipeline/json-document.ts';
 export { OwedKeys } from './pipeline/owed-keys.ts';
 // Ports.
 export type * from './pipeline/ports.ts';

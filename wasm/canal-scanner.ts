@@ -6,6 +6,8 @@
  * 32 bytes of 0, which no literal holds and no text goes beyond, so nobody has to look for the end.
  */
 
+import { marksIn } from './marks';
+
 /** Behind each area: texts are read and written 16 bytes at a time. */
 const MARGIN: usize = 64;
 
@@ -175,14 +177,6 @@ function plainEnd(start: usize): usize {
     marks = marksIn(at);
   }
   return at + ctz(marks);
-}
-
-function marksIn(at: usize): i32 {
-  const bytes = v128.load(at);
-  const areQuotes = v128.eq<u8>(bytes, v128.splat<u8>(QUOTE));
-  const areBackslashes = v128.eq<u8>(bytes, v128.splat<u8>(BACKSLASH));
-  const areControls = v128.lt<u8>(bytes, v128.splat<u8>(SPACE));
-  return v128.bitmask<u8>(v128.or(v128.or(areQuotes, areBackslashes), areControls));
 }
 
 /** Place of the quote that ends the text which `at` is in, or 0. What escapes stand for is not looked at. */

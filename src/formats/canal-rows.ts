@@ -1,4 +1,5 @@
 import type { Change } from '../pipeline/change.ts';
+import { documentOf } from '../pipeline/json-document.ts';
 import { canalPartition } from './canal-partition.ts';
 import type { CanalRecord } from './canal-record.ts';
 import { documentText, keyOf } from './document.ts';
@@ -98,13 +99,13 @@ function readRow(rows: Rows, plan: RowPlan, keys: readonly PlannedColumn[], row:
   const key = keyOf(keys, row, null);
   if (typeof key !== 'string') return rejectKey(rows, key.reason, key.column);
   if (operation === 'DELETE') {
-    return out.change({ table, key, op: 'delete', operation, document: documentText(plan, row, null, []) });
+    return out.change({ table, key, op: 'delete', operation, document: documentOf(documentText(plan, row, null, [])) });
   }
   if (old !== null && hasAny(old, keys)) leaveOldKey(rows, plan, keys, row, old, key);
   const misfits: PlannedColumn[] = [];
-  const document = documentText(plan, row, null, misfits);
+  const text = documentText(plan, row, null, misfits);
   const missing = shape.missingFrom(plan, operation === 'INSERT');
-  const bad = { table, key, op: 'upsert' as const, document };
+  const bad = { table, key, op: 'upsert' as const, document: text };
   if (missing.length > 0) {
     const detail = `the row lacks ${listed(missing)}: set binlog_row_image=FULL and no field filter`;
     if (operation === 'UPDATE') return out.rejectRow({ ...bad, reason: 'incomplete-row', detail });
@@ -112,7 +113,7 @@ function readRow(rows: Rows, plan: RowPlan, keys: readonly PlannedColumn[], row:
     out.notice('incomplete-insert', table.qualified, detail);
   }
   if (misfits.length > 0) return out.rejectRow({ ...bad, ...mismatch(plan, misfits) });
-  out.change({ table, key, op: 'upsert', operation, document });
+  out.change({ table, key, op: 'upsert', operation, document: documentOf(text) });
 }
 
 /** An UPDATE that changed the key removes the document of the former one, before the new one is written. */
@@ -137,7 +138,7 @@ function leaveOldKey(
     const detail = 'the former key belongs to another partition, so its removal has no order there: remove it by hand';
     return out.rejectRow({ table, key: oldKey, op: 'delete', reason: 'unordered-key-change', detail, document });
   }
-  out.change({ table, key: oldKey, op: 'delete', operation, document });
+  out.change({ table, key: oldKey, op: 'delete', operation, document: documentOf(document) });
 }
 
 function rejectKeyless({ operation, out, shape }: Rows, plan: RowPlan) {

@@ -1,7 +1,7 @@
 // Made of wasm/canal-scanner.ts by `npm run build:wasm`; a test holds the two together.
 
 /** WebAssembly in base64, line by line. */
-export const SCANNER_CODE: readonly string[] = [
+export const CANAL_SCANNER_CODE: readonly string[] = [
   'AGFzbQEAAAABGwRgA39/fwF/YAF/AX9gBH9/f38Bf2ACf38BfwMJCAABAAEAAgMCBQYBAYwBjAEGNwh/AEHAAAt/AEGACAt/AEGA',
   'gMAAC38AQcCIwAALfwBBwInAAgt/AEHA/68EC38BQQALfwFBAAsHUwgGUkVTVUxUAwAFSU5QVVQDAQtJTlBVVF9CWVRFUwMCBFJP',
   'V1MDAwlURU1QTEFURVMDBA1URU1QTEFURVNfRU5EAwUEc2NhbgAEBm1lbW9yeQIACsckCMYBAQJ/IAJBEE8EQCACQRBrIQQDQCAD',

@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { Change } from '../pipeline/change.ts';
-import { SCANNER_CODE } from './canal-scanner-code.ts';
+import type { JsonDocument } from '../pipeline/json-document.ts';
+import { instanceOf } from '../pipeline/web-assembly.ts';
+import { CANAL_SCANNER_CODE } from './canal-scanner-code.ts';
 import type { PlainCopy } from './column-codec.ts';
 
 /** What all messages of one template have in common, as texts of JSON. */
@@ -46,12 +48,6 @@ interface Sliceable {
   utf8Slice(start: number, end: number): string;
 }
 
-/** As far as it is used here; not in the types of Node. */
-interface WebAssemblyApi {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: unknown };
-}
-
 const OPERATIONS: readonly (Change['operation'] | null)[] = [null, 'INSERT', 'UPDATE', 'DELETE'];
 const KINDS: Readonly<Record<PlainCopy['kind'], number>> = {
   text: 1,
@@ -91,8 +87,7 @@ export class CanalScanner {
 
   /** `templateBytes`: room for templates; all that there is, nearly 4 MiB, by default. */
   constructor(templateBytes = Number.POSITIVE_INFINITY) {
-    const { Instance, Module } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
-    this.code = new Instance(new Module(Buffer.from(SCANNER_CODE.join(''), 'base64'))).exports as ScannerExports;
+    this.code = instanceOf<ScannerExports>(CANAL_SCANNER_CODE);
     const { INPUT, INPUT_BYTES, memory, RESULT, ROWS, TEMPLATES, TEMPLATES_END } = this.code;
     this.bytes = Buffer.from(memory.buffer) as Buffer as Buffer & Sliceable;
     this.words = new Int32Array(memory.buffer);
@@ -140,6 +135,11 @@ export class CanalScanner {
   isSound(value: Buffer): boolean {
     const text = this.words[this.result + 1];
     return text === 0 || (text === 1 && isUtf8(value));
+  }
+
+  /** Bytes of the memory as a document. */
+  document(start: number, end: number): JsonDocument {
+    return this.bytes.latin1Slice(start, end) as JsonDocument;
   }
 
   /** Bytes of the memory as text. */

@@ -1,4 +1,5 @@
 import type { Change, Table } from '../pipeline/change.ts';
+import type { JsonDocument } from '../pipeline/json-document.ts';
 import type { CanalRecord } from './canal-record.ts';
 import type { CanalScanner, ScannedParts } from './canal-scanner.ts';
 import { documentKey } from './document-key.ts';
@@ -96,7 +97,7 @@ export class CanalTemplate {
     const gaps = row + ROW_WORDS + KEY_WORDS * keys.length;
     const gapsEnd = gaps + GAP_WORDS * (words[row + 2] as number);
     const [start, end] = [words[row] as number, words[row + 1] as number];
-    const document = gaps === gapsEnd ? scanner.text(start, end) : this.filled(start, end, gaps, gapsEnd, writer);
+    const document = gaps === gapsEnd ? scanner.document(start, end) : this.filled(start, end, gaps, gapsEnd, writer);
     if (document === null) return -1;
     const op = operation === 'DELETE' ? 'delete' : 'upsert';
     out.change({ table, key: documentKey(keyParts), op, operation, document });
@@ -117,9 +118,15 @@ export class CanalTemplate {
   }
 
   /** The document with what its codecs make of the values that were not copied; null when one of them is not of its type. */
-  private filled(start: number, end: number, gaps: number, gapsEnd: number, document: DocumentWriter): string | null {
-    const { bytes, isAscii, words } = this.scanner;
-    document.begin(isAscii);
+  private filled(
+    start: number,
+    end: number,
+    gaps: number,
+    gapsEnd: number,
+    document: DocumentWriter,
+  ): JsonDocument | null {
+    const { bytes, words } = this.scanner;
+    document.begin();
     let from = start;
     for (let gap = gaps; gap < gapsEnd; gap += GAP_WORDS) {
       const at = words[gap] as number;

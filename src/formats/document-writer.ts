@@ -1,3 +1,5 @@
+import type { JsonDocument } from '../pipeline/json-document.ts';
+
 const START_BYTES = 64 * 1024;
 /** What a long document made it grow beyond this is given back with the next one. */
 const KEPT_BYTES = 1 << 20;
@@ -6,13 +8,11 @@ const KEPT_BYTES = 1 << 20;
 export class DocumentWriter {
   private buffer = Buffer.allocUnsafeSlow(START_BYTES);
   private length = 0;
-  private isAscii = true;
 
-  /** Begins a document. `isAscii`: all bytes that come are. */
-  begin(isAscii: boolean): void {
+  /** Begins a document. */
+  begin(): void {
     if (this.buffer.length > KEPT_BYTES) this.buffer = Buffer.allocUnsafeSlow(START_BYTES);
     this.length = 0;
-    this.isAscii = isAscii;
   }
 
   /** Finished bytes of the document, from `start` to `end`. */
@@ -24,14 +24,11 @@ export class DocumentWriter {
 
   text(text: string): void {
     this.reserve(3 * text.length);
-    const written = this.buffer.write(text, this.length);
-    if (written !== text.length) this.isAscii = false;
-    this.length += written;
+    this.length += this.buffer.write(text, this.length);
   }
 
-  /** The document as one flat string. */
-  end(): string {
-    return this.buffer.toString(this.isAscii ? 'latin1' : 'utf8', 0, this.length);
+  end(): JsonDocument {
+    return this.buffer.toString('latin1', 0, this.length) as JsonDocument;
   }
 
   private reserve(bytes: number): void {

@@ -16,6 +16,7 @@ import {
 } from 'rxjs';
 import type { Rejection } from '../pipeline/change.ts';
 import type { Report } from '../pipeline/events.ts';
+import { textOf } from '../pipeline/json-document.ts';
 import type { OwedKeys } from '../pipeline/owed-keys.ts';
 import type { ChangeBuffer, KeyVersion, MonitorRow, Partition, SettledKey, Store } from '../pipeline/ports.ts';
 import { type BackoffOptions, untilDone } from './backoff.ts';
@@ -133,7 +134,7 @@ function versionOfEntry({ change }: Entry): KeyVersion {
 function rejectionOf({ entry, errorType, detail }: IndexedBatch['rejected'][number]): Rejection {
   const { table, key, op, offset, version, document } = entry.change;
   const { topic, partition } = placeOfEntry(entry);
-  return { reason: errorType, detail, topic, partition, offset, version, table, key, op, body: cut(document) };
+  return { reason: errorType, detail, topic, partition, offset, version, table, key, op, body: cut(textOf(document)) };
 }
 
 /** At most 64 KiB of UTF-8, never half a character. */

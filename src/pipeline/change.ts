@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { JsonDocument } from './json-document.ts';
 import type { Ticket } from './position.ts';
 
 /** A source table and the one index it is paired with. One object per table and process, so tables compare by identity. */
@@ -32,7 +33,7 @@ export interface RecordBatch {
   readonly ticket: Ticket;
 }
 
-/** What one row change asks of the index. Immutable; `document` is finished JSON text. */
+/** What one row change asks of the index. Immutable; `document` is finished JSON. */
 export interface Change {
   readonly table: Table;
   /** Document id: the encoded primary key, 1 to 512 bytes of UTF-8, distinct for distinct keys. */
@@ -42,9 +43,9 @@ export interface Change {
   /** What the source said, in the words of the journal and the Redis buffer. */
   readonly operation: 'INSERT' | 'UPDATE' | 'DELETE';
   /**
-   * JSON text of the row after the change; of the row before it for DELETE (journal and buffer show it, the index does not need it).
+   * JSON of the row after the change; of the row before it for DELETE (journal and buffer show it, the index does not need it).
    */
-  readonly document: string;
+  readonly document: JsonDocument;
   /** Place in the log as one number; see `versionOf`. */
   readonly version: number;
   readonly offset: number;
@@ -103,14 +104,21 @@ export function placeOf(version: number): { epoch: number; offset: number } {
   return { epoch, offset: version - 1 - epoch * EPOCH_SIZE };
 }
 
-/** SHA-1 of a document's text in hex, SQL's `SHA1(data)`: the `checksum` of the Redis buffer and the journal. Detects damage, promises no secrecy. */
-export function checksumOf(document: string): string {
-  return hash('sha1', document, 'hex');
+/** Longer documents get a buffer of their own to be hashed from. */
+const HASHED_BYTES = 64 << 10;
+const hashed = Buffer.allocUnsafeSlow(HASHED_BYTES);
+
+/** SHA-1 of a document in hex, SQL's `SHA1(data)`: the `checksum` of the Redis buffer and the journal. Detects damage, promises no secrecy. */
+export function checksumOf(document: JsonDocument): string {
+  const { length } = document;
+  if (length > HASHED_BYTES) return hash('sha1', Buffer.from(document, 'latin1'), 'hex');
+  hashed.write(document, 'latin1');
+  return hash('sha1', hashed.subarray(0, length), 'hex');
 }
 
-/** Bytes a change is accounted with while it is held: two a character of text and a share for objects and map slots. */
+/** Bytes a change is accounted with while it is held: its document, two a character of its key, and a share for objects and map slots. */
 export function sizeOf(change: Change): number {
-  return 256 + 2 * (change.document.length + change.key.length);
+  return 320 + change.document.length + 2 * change.key.length;
 }
 
 /** Bytes a batch of records is accounted with until it is parsed: what a source charges and the parser gives back. */

@@ -1,5 +1,6 @@
 import type { Observable, ObservableInput } from 'rxjs';
 import type { Change, RecordBatch, Rejection, Table } from './change.ts';
+import type { JsonDocument } from './json-document.ts';
 import type { PartitionLog } from './position.ts';
 
 /**
@@ -96,7 +97,7 @@ export interface IndexWrite {
   readonly table: Table;
   readonly key: string;
   readonly version: number;
-  readonly document: string | null;
+  readonly document: JsonDocument | null;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type Change, checksumOf } from '../pipeline/change.ts';
+import { textOf } from '../pipeline/json-document.ts';
 import type { BufferRecord } from '../pipeline/ports.ts';
 
 /** What the buffer shows of a change: the fields of the request, and the version. */
@@ -7,7 +8,7 @@ export function bufferRecordOf(change: Change): BufferRecord {
     primaryKey: change.key,
     tableName: change.table.qualified,
     operation: change.operation,
-    data: change.document,
+    data: textOf(change.document),
     timestamp: change.timestampMs,
     checksum: checksumOf(change.document),
     version: change.version,

@@ -23,10 +23,16 @@ export class ByteWriter {
     this.length += this.buffer.write(text, this.length);
   }
 
-  /** A few characters, all of them ASCII: quicker than `text`. */
-  ascii(text: string): void {
+  /** A text of which each character is a byte: ASCII, or a document. */
+  binary(text: string): void {
     this.reserve(text.length);
-    this.putAscii(this.length, text);
+    this.length += this.buffer.write(text, this.length, 'latin1');
+  }
+
+  /** Bytes of another buffer, from `start` to `end`. */
+  copy(from: Buffer, start: number, end: number): void {
+    this.reserve(end - start);
+    this.length += from.copy(this.buffer, this.length, start, end);
   }
 
   byte(byte: number): void {
@@ -35,21 +41,20 @@ export class ByteWriter {
     this.length += 1;
   }
 
-  /** Puts a few ASCII characters at a place before what was written from there on. */
-  insertAscii(place: number, text: string): void {
-    this.reserve(text.length);
-    this.buffer.copyWithin(place + text.length, place, this.length);
-    this.putAscii(place, text);
+  /** Puts such a text in the place of the bytes from `from` to `to`, which were written before. */
+  replace(from: number, to: number, text: string): void {
+    const growth = text.length - (to - from);
+    if (growth !== 0) {
+      this.reserve(growth);
+      this.buffer.copyWithin(to + growth, to, this.length);
+      this.length += growth;
+    }
+    this.buffer.write(text, from, 'latin1');
   }
 
   /** What was written. Nothing may be written after it. */
   bytes(): Buffer {
     return this.buffer.subarray(0, this.length);
-  }
-
-  private putAscii(place: number, text: string): void {
-    for (let at = 0; at < text.length; at += 1) this.buffer[place + at] = text.charCodeAt(at);
-    this.length += text.length;
   }
 
   private reserve(bytes: number): void {

@@ -1,4 +1,5 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
+import { textOf } from '../pipeline/json-document.ts';
 import type { IndexWrite, Outcome } from '../pipeline/ports.ts';
 import { filesOf, readIndexFiles, replaceFile, syncDirectory } from './directory-files.ts';
 import { type IndexRow, lineOf } from './directory-lines.ts';
@@ -65,9 +66,9 @@ export class DirectoryIndex {
       let growth = 0;
       const outcomes = writes.map((write) => {
         const stored = taken.get(write.key) ?? this.rows.get(write.key);
-        const outcome = this.judge(write, stored, growth);
+        const row = { version: write.version, document: write.document === null ? null : textOf(write.document) };
+        const outcome = this.judge(write.key, row, stored, growth);
         if (outcome !== DONE) return outcome;
-        const row = { version: write.version, document: write.document };
         growth += bytesOf(write.key, row) - (stored === undefined ? 0 : bytesOf(write.key, stored));
         taken.set(write.key, row);
         return outcome;
@@ -99,7 +100,7 @@ export class DirectoryIndex {
     });
   }
 
-  private judge({ key, version, document }: IndexWrite, stored: IndexRow | undefined, growth: number): Outcome {
+  private judge(key: string, { version, document }: IndexRow, stored: IndexRow | undefined, growth: number): Outcome {
     if (stored !== undefined && stored.version > version) return CONFLICT;
     // Deletes are taken when the directory is full: they are what makes room.
     if (document === null) return DONE;

@@ -1,3 +1,4 @@
+import type { JsonDocument } from '../pipeline/json-document.ts';
 import type { IndexWrite } from '../pipeline/ports.ts';
 import { ByteWriter } from './byte-writer.ts';
 
@@ -20,7 +21,7 @@ export function bulkBody(writes: readonly IndexWrite[]): Buffer {
     if (document === null) body.text(`{"delete":${rest}`);
     else {
       body.text(`{"index":${rest}`);
-      body.text(oneLine(document));
+      body.binary(oneLine(document));
       body.byte(LINE_BREAK);
     }
   }
@@ -34,6 +35,6 @@ function sizeHint(writes: readonly IndexWrite[]): number {
   return chars + (chars >> 4);
 }
 
-function oneLine(document: string): string {
+function oneLine(document: JsonDocument): string {
   return document.includes('\n') ? document.replaceAll('\n', ' ') : document;
 }

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { PoolConnection, PrepareStatementInfo } from 'mysql2';
 import { mysqlError, timeoutError } from './mysql-store-errors.ts';
 import { parameterBytes } from './mysql-store-parameters.ts';
-import type { SqlAnswer, SqlValue } from './store-sql.ts';
+import { plainValue, type SqlAnswer, type SqlValue } from './store-sql.ts';
 
 /** Statements of more values are sent our way. */
 const MAX_USUAL = 64;
@@ -68,7 +68,7 @@ export function execute(
       connection.prepare(sql, (error, statement) => {
         if (error) return done(error, null);
         if (values.length > MAX_USUAL) return executeLong(statement, values, done);
-        return statement.execute(values as SqlValue[], done);
+        return statement.execute(values.map(plainValue), done);
       });
     }
   });

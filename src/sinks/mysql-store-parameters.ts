@@ -1,4 +1,4 @@
-import type { SqlValue } from './store-sql.ts';
+import { DocumentValue, type SqlValue } from './store-sql.ts';
 
 // Types of the protocol's binary values.
 const DOUBLE = 0x05;
@@ -11,8 +11,6 @@ const NUMBER_BYTES = 8;
 const TWO_32 = 2 ** 32;
 /** UTF-8 of one UTF-16 unit at most. */
 const MOST_BYTES = 3;
-/** Shorter texts are written character by character as long as they are ASCII: quicker than a native call. */
-const SHORT = 64;
 /** What a value takes beside its characters, more or less. */
 const USUAL_EXTRA_BYTES = 8;
 
@@ -35,7 +33,10 @@ export function parameterBytes(values: readonly SqlValue[], headBytes: number): 
       continue;
     }
     to = withRoom(to, at, value);
-    if (typeof value === 'string') {
+    if (value instanceof DocumentValue) {
+      to[type] = VAR_STRING;
+      at = afterDocument(to, at, value);
+    } else if (typeof value === 'string') {
       to[type] = VAR_STRING;
       at = afterText(to, at, value);
     } else if (Number.isSafeInteger(value)) {
@@ -53,14 +54,23 @@ export function parameterBytes(values: readonly SqlValue[], headBytes: number): 
 
 function likelyBytes(values: readonly SqlValue[]): number {
   let bytes = 0;
-  for (const value of values) bytes += USUAL_EXTRA_BYTES + (typeof value === 'string' ? value.length : 0);
+  for (const value of values) {
+    bytes += USUAL_EXTRA_BYTES;
+    if (typeof value === 'string') bytes += value.length;
+    else if (value instanceof DocumentValue) bytes += value.document.length;
+  }
   return bytes;
 }
 
 /** The buffer, or its beginning in a larger one, with room for a value. Texts are measured only where they might not fit. */
-function withRoom(to: Buffer, at: number, value: string | number): Buffer {
+function withRoom(to: Buffer, at: number, value: string | number | DocumentValue): Buffer {
   const left = to.length - at;
   if (typeof value === 'number') return left >= NUMBER_BYTES ? to : enlarged(to, at, NUMBER_BYTES);
+  if (value instanceof DocumentValue) {
+    const { length } = value.document;
+    const needed = lengthBytes(length) + length;
+    return left >= needed ? to : enlarged(to, at, needed);
+  }
   const most = MOST_BYTES * value.length;
   if (left >= lengthBytes(most) + most) return to;
   const bytes = Buffer.byteLength(value);
@@ -74,22 +84,16 @@ function enlarged(to: Buffer, at: number, bytes: number): Buffer {
   return larger;
 }
 
+/** Writes a document and its length in front of it; the place behind it. */
+function afterDocument(to: Buffer, start: number, { document }: DocumentValue): number {
+  const { length } = document;
+  writeLength(to, start, length);
+  return start + lengthBytes(length) + to.write(document, start + lengthBytes(length), 'latin1');
+}
+
 /** Writes a text and its length in front of it; the place behind it. */
 function afterText(to: Buffer, start: number, text: string): number {
   const { length } = text;
-  if (length <= SHORT) {
-    const first = start + 1;
-    let read = 0;
-    for (; read < length; read += 1) {
-      const code = text.charCodeAt(read);
-      if (code > 0x7f) break;
-      to[first + read] = code;
-    }
-    if (read === length) {
-      to[start] = length;
-      return first + length;
-    }
-  }
   // A text has as many bytes as UTF-16 units at least, and three times as many at most.
   const most = lengthBytes(MOST_BYTES * length);
   const width = lengthBytes(length) === most ? most : lengthBytes(Buffer.byteLength(text));

@@ -17,8 +17,8 @@ export interface ScriptArguments {
   readonly keys: readonly string[];
   /** Number of values. */
   readonly count: number;
-  /** Characters of all values, about. */
-  readonly chars: number;
+  /** Bytes of all values, about. */
+  readonly bytes: number;
   /** Writes a value, counted from 0. */
   write(into: ByteWriter, index: number): void;
 }
@@ -59,26 +59,28 @@ export async function callScript(
 }
 
 /** The call as the Redis protocol has it: an array of bulk strings, each behind its number of bytes. */
-export function requestOf(name: string, code: string, { chars, count, keys, write }: ScriptArguments): Buffer {
+export function requestOf(name: string, code: string, { bytes, count, keys, write }: ScriptArguments): Buffer {
   let keyChars = 0;
   for (const { length } of keys) keyChars += length;
-  const size = code.length + AROUND_BYTES * (3 + keys.length + count) + keyChars + chars;
+  const size = code.length + AROUND_BYTES * (3 + keys.length + count) + keyChars + bytes;
   const request = new ByteWriter(size + (size >> 4)); // enough where nearly all characters are ASCII
-  request.ascii(`*${3 + keys.length + count}\r\n`);
+  request.binary(`*${3 + keys.length + count}\r\n`);
   for (const text of [name, code, String(keys.length)]) add(request, text);
   for (const key of keys) add(request, key);
+  // What comes before a value is known behind it: most likely it has as many digits as the one before.
+  let length = '100';
   for (let index = 0; index < count; index += 1) {
-    request.ascii('$\r\n');
-    const from = request.size;
+    request.binary(`$${length}\r\n`);
+    const start = request.size;
     write(request, index);
-    request.insertAscii(from - 2, String(request.size - from));
-    request.ascii('\r\n');
+    const lengthAt = start - 2 - length.length;
+    length = String(request.size - start);
+    request.replace(lengthAt, start - 2, length);
+    request.binary('\r\n');
   }
   return request.bytes();
 }
 
 function add(request: ByteWriter, text: string): void {
-  request.ascii(`$${Buffer.byteLength(text)}\r\n`);
-  request.text(text);
-  request.ascii('\r\n');
+  request.text(`$${Buffer.byteLength(text)}\r\n${text}\r\n`);
 }

@@ -5,7 +5,7 @@ import type { ByteWriter } from './byte-writer.ts';
 import { callScript, type Script, type ScriptArguments } from './redis-buffer-call.ts';
 import { RedisConnection, type RedisTls } from './redis-buffer-connection.ts';
 import { REMOVE_IF_NOT_NEWER, SET_IF_NEWER } from './redis-buffer-scripts.ts';
-import { redisValueChars, VERSION_CHARS, versionText, writeRedisValue } from './redis-buffer-value.ts';
+import { redisValueBytes, VERSION_CHARS, versionText, writeRedisValue } from './redis-buffer-value.ts';
 
 export interface RedisBufferOptions {
   /** One Redis: `redis://[user:password@]host:6379/0`, `rediss://` for TLS. Exactly one of `url` and `nodes`. */
@@ -19,8 +19,8 @@ export interface RedisBufferOptions {
   readonly expirySeconds?: number;
   /** Bound on every call, milliseconds. 1000 by default. */
   readonly timeoutMs?: number;
-  /** A row longer than this many characters is stored without its `data`. 1 MiB by default. */
-  readonly maxDataChars?: number;
+  /** A row longer than this many bytes is stored without its `data`. 1 MiB by default. */
+  readonly maxDataBytes?: number;
 }
 
 export interface RedisBuffer extends ChangeBuffer {
@@ -28,9 +28,9 @@ export interface RedisBuffer extends ChangeBuffer {
   readonly warnings: readonly string[];
 }
 
-/** One script call blocks Redis for all: about 3 ms for so many rows, and never more than about so many characters. */
+/** One script call blocks Redis for all: about 3 ms for so many rows, and never more than about so many bytes. */
 const MAX_CALL_KEYS = 500;
-const MAX_CALL_CHARS = 4 * 1024 * 1024;
+const MAX_CALL_BYTES = 4 * 1024 * 1024;
 const SAMPLE_KEYS = 500;
 
 interface Row {
@@ -40,8 +40,8 @@ interface Row {
 
 /** How the values of a script are written: one of each row, and some behind them. */
 interface Values<T> {
-  /** Characters of a row's value, about. */
-  charsOf(row: T): number;
+  /** Bytes of a row's value, about. */
+  bytesOf(row: T): number;
   write(into: ByteWriter, row: T): void;
   readonly last?: readonly string[];
 }
@@ -49,7 +49,7 @@ interface Values<T> {
 interface Slice<T> {
   readonly keys: string[];
   readonly rows: T[];
-  chars: number;
+  bytes: number;
 }
 
 /**
@@ -62,7 +62,7 @@ interface Slice<T> {
  * @throws RangeError when neither or both of `url` and `nodes` are given, or a number is out of range.
  */
 export function redisBuffer(options: RedisBufferOptions): RedisBuffer {
-  const { expirySeconds = 300, timeoutMs = 1000, maxDataChars = 1024 * 1024 } = options;
+  const { expirySeconds = 300, timeoutMs = 1000, maxDataBytes = 1024 * 1024 } = options;
   if ((options.url === undefined) === (options.nodes === undefined))
     throw new RangeError('redisBuffer takes either url or nodes');
   if (!(expirySeconds > 0)) throw new RangeError(`expirySeconds must be above 0, got ${expirySeconds}`);
@@ -75,16 +75,16 @@ export function redisBuffer(options: RedisBufferOptions): RedisBuffer {
   const call = async <T extends Row>(
     script: Script,
     rows: readonly T[],
-    { charsOf, last = [], write }: Values<T>,
+    { bytesOf, last = [], write }: Values<T>,
   ): Promise<void> => {
-    const slices = slicesOf(rows, { isCluster: connection.isCluster, keyOf, charsOf });
-    const argumentsOf = ({ chars, keys, rows }: Slice<T>): ScriptArguments => ({
+    const slices = slicesOf(rows, { isCluster: connection.isCluster, keyOf, bytesOf });
+    const argumentsOf = ({ bytes, keys, rows }: Slice<T>): ScriptArguments => ({
       keys,
       count: rows.length + last.length,
-      chars,
+      bytes,
       write: (into, index) => {
         const row = rows[index];
-        if (row === undefined) into.ascii(last[index - rows.length] as string);
+        if (row === undefined) into.binary(last[index - rows.length] as string);
         else write(into, row);
       },
     });
@@ -97,16 +97,16 @@ export function redisBuffer(options: RedisBufferOptions): RedisBuffer {
     async upsert(changes: readonly Change[]): Promise<void> {
       if (changes.length === 0) return;
       await call(SET_IF_NEWER, changes, {
-        charsOf: (change) => redisValueChars(change, maxDataChars),
-        write: (into, change) => writeRedisValue(into, change, maxDataChars),
+        bytesOf: (change) => redisValueBytes(change, maxDataBytes),
+        write: (into, change) => writeRedisValue(into, change, maxDataBytes),
         last: [expiryMs],
       });
     },
     async remove(rows): Promise<void> {
       if (rows.length === 0) return;
       await call(REMOVE_IF_NOT_NEWER, rows, {
-        charsOf: () => VERSION_CHARS,
-        write: (into, { version }) => into.ascii(versionText(version)),
+        bytesOf: () => VERSION_CHARS,
+        write: (into, { version }) => into.binary(versionText(version)),
       });
     },
     async read(table, key): Promise<BufferRecord | null> {
@@ -138,27 +138,27 @@ function recordOf(value: string): BufferRecord | null {
   }
 }
 
-/** Rows cut into script calls: of one bucket each on a cluster, and bounded in keys and characters. */
+/** Rows cut into script calls: of one bucket each on a cluster, and bounded in keys and bytes. */
 function slicesOf<T extends Row>(
   rows: readonly T[],
-  how: { isCluster: boolean; keyOf: (table: Table, key: string) => string; charsOf: (row: T) => number },
+  how: { isCluster: boolean; keyOf: (table: Table, key: string) => string; bytesOf: (row: T) => number },
 ): Slice<T>[] {
   const slices: Slice<T>[] = [];
   const open = new Map<string, Slice<T>>();
   for (const row of rows) {
     const key = how.keyOf(row.table, row.key);
-    const chars = how.charsOf(row);
+    const bytes = how.bytesOf(row);
     // The hash tag decides the slot; it ends at the first closing brace, which names cannot hold.
     const slot = how.isCluster ? key.slice(0, key.indexOf('}')) : '';
     let slice = open.get(slot);
-    if (!slice || slice.keys.length === MAX_CALL_KEYS || slice.chars + chars > MAX_CALL_CHARS) {
-      slice = { keys: [], rows: [], chars: 0 };
+    if (!slice || slice.keys.length === MAX_CALL_KEYS || slice.bytes + bytes > MAX_CALL_BYTES) {
+      slice = { keys: [], rows: [], bytes: 0 };
       slices.push(slice);
       open.set(slot, slice);
     }
     slice.keys.push(key);
     slice.rows.push(row);
-    slice.chars += chars;
+    slice.bytes += bytes;
   }
   return slices;
 }

@@ -1,7 +1,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SluiceError } from '../pipeline/errors.ts';
-import { type SqlAnswer, type SqlDatabase, type SqlSession, type SqlValue, sqliteDialect } from './store-sql.ts';
+import {
+  plainValue,
+  type SqlAnswer,
+  type SqlDatabase,
+  type SqlSession,
+  type SqlValue,
+  sqliteDialect,
+} from './store-sql.ts';
 
 /** Statements prepared at a time; the oldest is dropped for a new one. */
 const MAX_STATEMENTS = 128;
@@ -110,9 +117,10 @@ function statementCache(connection: () => DatabaseSync): (sql: string) => Statem
 }
 
 function runStatement(statement: StatementSync, values: readonly SqlValue[]): SqlAnswer {
+  const plain = values.map(plainValue);
   // `run` alone tells the number of rows changed, `all` alone the rows.
-  if (statement.columns().length > 0) return { rows: statement.all(...values) as SqlAnswer['rows'], affected: 0 };
-  return { rows: [], affected: Number(statement.run(...values).changes) };
+  if (statement.columns().length > 0) return { rows: statement.all(...plain) as SqlAnswer['rows'], affected: 0 };
+  return { rows: [], affected: Number(statement.run(...plain).changes) };
 }
 
 /** What went wrong, by SQLite's code alone: its messages can hold SQL. */

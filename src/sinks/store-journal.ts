@@ -4,6 +4,7 @@ import { recordGaps } from './store-gaps.ts';
 import { rowBytesOf } from './store-rows.ts';
 import { type JournalShard, shardOf } from './store-shards.ts';
 import {
+  DocumentValue,
   type InsertStatement,
   insertStatement,
   type RowSpan,
@@ -95,7 +96,7 @@ function valuesOf({ changes, partition: { topic, partition } }: ShardRows, { fro
   for (let row = from; row < to; row += 1) {
     const { document, key, offset, op, operation, ordinal, table, timestampMs, version } = changes[row] as Change;
     values.push(topic, partition, offset, version, table.database, table.qualified, key, ordinal);
-    values.push(op === 'delete' ? 1 : 0, operation, document, checksumOf(document), timestampMs);
+    values.push(op === 'delete' ? 1 : 0, operation, new DocumentValue(document), checksumOf(document), timestampMs);
   }
   return values;
 }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Change, Rejection } from '../pipeline/change.ts';
+import { documentOf } from '../pipeline/json-document.ts';
 import type { DeadLetter, LetterFilter, Partition, SettledKey, TableLookup } from '../pipeline/ports.ts';
 import { changeOfRow, tableOfRow, timeMs } from './store-rows.ts';
 import { type JournalShard, shardOf } from './store-shards.ts';
@@ -152,7 +153,7 @@ function changeOfLetter({ table, key, op, version, offset, body, createdMs }: De
   if (table === null || key === null || op === null) return null;
   if (op === 'upsert' && !isDocument(body)) return null;
   const operation = op === 'delete' ? 'DELETE' : 'UPDATE';
-  return { table, key, op, operation, document: body, version, offset, ordinal: 0, timestampMs: createdMs };
+  return { table, key, op, operation, document: documentOf(body), version, offset, ordinal: 0, timestampMs: createdMs };
 }
 
 function isDocument(body: string): boolean {

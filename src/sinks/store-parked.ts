@@ -3,6 +3,7 @@ import type { KeyVersion, ParkedKey, Partition, TableLookup } from '../pipeline/
 import { CHANGE_COLUMNS, changeOfRow, rowBytesOf } from './store-rows.ts';
 import {
   type Dialect,
+  DocumentValue,
   insertRows,
   insertStatement,
   runPerList,
@@ -52,7 +53,8 @@ export function keyParker(database: SqlDatabase) {
       sizes.push(bytes);
       values.push(table.qualified, change.key, change.version, key.firstOffset, firstVersionOf(key));
       values.push(key.topic, key.partition, change.offset, table.database, change.ordinal);
-      values.push(change.op === 'delete' ? 1 : 0, change.operation, change.document, change.timestampMs, bytes);
+      values.push(change.op === 'delete' ? 1 : 0, change.operation, new DocumentValue(change.document));
+      values.push(change.timestampMs, bytes);
     }
     await insertRows(database, statement, values, sizes);
   };

@@ -1,4 +1,5 @@
 import type { Change } from '../pipeline/change.ts';
+import { documentOf } from '../pipeline/json-document.ts';
 import type { TableLookup } from '../pipeline/ports.ts';
 import type { SqlRow } from './store-sql.ts';
 
@@ -33,7 +34,7 @@ export function changeOfRow(row: SqlRow, lookup: TableLookup): Change | null {
     key: String(row.primary_key),
     op: Number(row.is_delete) === 1 ? 'delete' : 'upsert',
     operation: String(row.operation) as Change['operation'],
-    document: String(row.data),
+    document: documentOf(String(row.data)),
     version: Number(row.version),
     offset: Number(row.record_offset),
     ordinal: Number(row.ordinal),
@@ -43,5 +44,5 @@ export function changeOfRow(row: SqlRow, lookup: TableLookup): Change | null {
 
 /** Bytes of a change's values in a statement, generously. */
 export function rowBytesOf(change: Change): number {
-  return 512 + Buffer.byteLength(change.document) + Buffer.byteLength(change.key);
+  return 512 + change.document.length + Buffer.byteLength(change.key);
 }

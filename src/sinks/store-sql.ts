@@ -1,4 +1,21 @@
-export type SqlValue = string | number | null;
+import { type JsonDocument, textOf } from '../pipeline/json-document.ts';
+
+/** A document among the values of a statement: its text, for the database. */
+export class DocumentValue {
+  readonly document: JsonDocument;
+
+  constructor(document: JsonDocument) {
+    this.document = document;
+  }
+}
+
+export type SqlValue = string | number | null | DocumentValue;
+
+/** A value as clients of databases take it. */
+export function plainValue(value: SqlValue): string | number | null {
+  return value instanceof DocumentValue ? textOf(value.document) : value;
+}
+
 export type SqlRow = Readonly<Record<string, unknown>>;
 
 export interface SqlAnswer {

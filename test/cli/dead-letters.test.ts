@@ -19,7 +19,7 @@ async function store(folder: Folder, letters: readonly Rejection[]): Promise<voi
 }
 
 const refused = (key: string, offset: number): Rejection =>
-  letterAt(PLACE, changeAt(orders, key, offset, { document: JSON.stringify({ id: key, note: 'row data' }) }));
+  letterAt(PLACE, changeAt(orders, key, offset, { text: JSON.stringify({ id: key, note: 'row data' }) }));
 
 test('an empty store has nothing to list, and says so on stderr', async () => {
   await inFolder(async (folder) => {

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { from, lastValueFrom } from 'rxjs';
 import { type Change, checksumOf, type Table, versionOf } from '../../src/pipeline/change.ts';
+import { documentOf, textOf } from '../../src/pipeline/json-document.ts';
 import type { ChangeBuffer } from '../../src/pipeline/ports.ts';
 import { anyText } from '../sinks/any-text.ts';
 
@@ -30,14 +31,14 @@ export function testBufferConformance(name: string, open: () => Promise<BufferUn
     test('a stored change reads back with every field of the request', async () => {
       const change = changeOf(freshTable(), 'a', 7, {
         operation: 'UPDATE',
-        document: '{"id":1,"big":12345678901234567890}',
+        text: '{"id":1,"big":12345678901234567890,"name":"Ünï 😀"}',
       });
       await upsert(buffer, [change]);
       assert.deepEqual(await buffer.read(change.table, 'a'), {
         primaryKey: 'a',
         tableName: change.table.qualified,
         operation: 'UPDATE',
-        data: change.document,
+        data: textOf(change.document),
         timestamp: change.timestampMs,
         checksum: checksumOf(change.document),
         version: 7,
@@ -50,20 +51,20 @@ export function testBufferConformance(name: string, open: () => Promise<BufferUn
 
     test('an older version never replaces a newer one, and an equal one does', async () => {
       const table = freshTable();
-      await upsert(buffer, [changeOf(table, 'a', 7, { document: '{"n":7}' })]);
-      await upsert(buffer, [changeOf(table, 'a', 6, { document: '{"n":6}' })]);
+      await upsert(buffer, [changeOf(table, 'a', 7, { text: '{"n":7}' })]);
+      await upsert(buffer, [changeOf(table, 'a', 6, { text: '{"n":6}' })]);
       assert.equal((await buffer.read(table, 'a'))?.data, '{"n":7}');
-      await upsert(buffer, [changeOf(table, 'a', 7, { document: '{"n":"again"}' })]);
+      await upsert(buffer, [changeOf(table, 'a', 7, { text: '{"n":"again"}' })]);
       assert.equal((await buffer.read(table, 'a'))?.data, '{"n":"again"}');
     });
 
     test('one newer row among new ones stays, whichever place it has in the call', async () => {
       for (const newer of ['a', 'b', 'c']) {
         const table = freshTable();
-        await upsert(buffer, [changeOf(table, newer, 9, { document: '{"n":9}' })]);
+        await upsert(buffer, [changeOf(table, newer, 9, { text: '{"n":9}' })]);
         await upsert(
           buffer,
-          ['a', 'b', 'c'].map((key) => changeOf(table, key, 8, { document: '{"n":8}' })),
+          ['a', 'b', 'c'].map((key) => changeOf(table, key, 8, { text: '{"n":8}' })),
         );
         for (const key of ['a', 'b', 'c'])
           assert.equal((await buffer.read(table, key))?.version, key === newer ? 9 : 8, `${key} beside ${newer}`);
@@ -134,12 +135,12 @@ export function testBufferConformance(name: string, open: () => Promise<BufferUn
           fc.uniqueArray(row, { maxLength: 6, selector: (r) => JSON.stringify([r.database, r.name, r.key]) }),
           async (rows) => {
             const changes = rows.map(({ database, name, key, data }, i) =>
-              changeOf(tableOf(`${freshName()}${database}`, name), key, i + 1, { document: JSON.stringify({ data }) }),
+              changeOf(tableOf(`${freshName()}${database}`, name), key, i + 1, { text: JSON.stringify({ data }) }),
             );
             await upsert(buffer, changes);
             for (const { table, key, document, version } of changes) {
               const record = await buffer.read(table, key);
-              assert.deepEqual([record?.primaryKey, record?.data, record?.version], [key, document, version]);
+              assert.deepEqual([record?.primaryKey, record?.data, record?.version], [key, textOf(document), version]);
             }
           },
         ),
@@ -217,17 +218,24 @@ export function freshTable(): Table {
   return tableOf('shop', freshName());
 }
 
-export function changeOf(table: Table, key: string, version: number, rest: Partial<Change> = {}): Change {
+/** `text`: that of its document. */
+export function changeOf(
+  table: Table,
+  key: string,
+  version: number,
+  rest: Partial<Change> & { text?: string } = {},
+): Change {
+  const { text = `{"key":${JSON.stringify(key)}}`, ...fields } = rest;
   return {
     table,
     key,
     op: 'upsert',
     operation: 'INSERT',
-    document: `{"key":${JSON.stringify(key)}}`,
+    document: documentOf(text),
     version,
     offset: version - 1,
     ordinal: 0,
     timestampMs: 1_700_000_000_000 + (version % 1000),
-    ...rest,
+    ...fields,
   };
 }

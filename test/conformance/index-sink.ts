@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { from, lastValueFrom } from 'rxjs';
 import type { Table } from '../../src/pipeline/change.ts';
 import { versionOf } from '../../src/pipeline/change.ts';
+import { documentOf, type JsonDocument } from '../../src/pipeline/json-document.ts';
 import type { IndexSink, IndexWrite, Outcome } from '../../src/pipeline/ports.ts';
 import { anyText } from '../sinks/any-text.ts';
 
@@ -34,9 +35,9 @@ export function testIndexSinkConformance(name: string, open: () => Promise<Index
 
     test('a document is found under its key, with its version and its text', async () => {
       const table = freshIndexTable({ big: { type: 'unsigned_long' } });
-      const document = '{"id":1,"big":12345678901234567890,"price":1.50,"name":"Ünï 😀"}';
-      assert.deepEqual(await write(sink, [upsertOf(table, '1', 7, document)]), [done]);
-      assert.deepEqual(await opened.documents(table.index), new Map([['1', { version: 7, source: document }]]));
+      const text = '{"id":1,"big":12345678901234567890,"price":1.50,"name":"Ünï 😀"}';
+      assert.deepEqual(await write(sink, [upsertOf(table, '1', 7, text)]), [done]);
+      assert.deepEqual(await opened.documents(table.index), new Map([['1', { version: 7, source: text }]]));
       assert.deepEqual(await versionsOf(sink, table, ['1']), [7]);
     });
 
@@ -245,9 +246,9 @@ export function upsertOf(
   table: Table,
   key: string,
   version: number,
-  document = `{"n":${version}}`,
-): IndexWrite & { document: string } {
-  return { table, key, version, document };
+  text = `{"n":${version}}`,
+): IndexWrite & { document: JsonDocument } {
+  return { table, key, version, document: documentOf(text) };
 }
 
 export function deleteOf(table: Table, key: string, version: number): IndexWrite {

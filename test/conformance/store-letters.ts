@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Change, versionOf } from '../../src/pipeline/change.ts';
+import { textOf } from '../../src/pipeline/json-document.ts';
 import type { OpenPlace } from './store.ts';
 import { answerOf, changeAt, forgetTable, letterAt, newPartition, newTable } from './store-samples.ts';
 
@@ -9,7 +10,7 @@ export function letterConformance(opened: () => OpenPlace): void {
     const { store } = opened();
     const partition = newPartition();
     const table = newTable();
-    const change = changeAt(table, 'k😀', 9, { epoch: 3, document: '{"a":"𝄞"}' });
+    const change = changeAt(table, 'k😀', 9, { epoch: 3, text: '{"a":"𝄞"}' });
     const letter = letterAt(partition, change);
     await answerOf(store.writeLetters([letter, letter]));
     await answerOf(store.writeLetters([letter]));
@@ -123,7 +124,7 @@ export function letterConformance(opened: () => OpenPlace): void {
       changeAt(table, key, offset, { op: key === 'deleted' ? 'delete' : 'upsert', ordinal: 2 }),
     ) as [Change, Change, Change, Change];
     await answerOf(store.append(partition, changes));
-    const cut = { body: changes[0].document.slice(0, 5) };
+    const cut = { body: textOf(changes[0].document).slice(0, 5) };
     await answerOf(
       store.writeLetters([
         letterAt(partition, changes[0], cut),

@@ -101,7 +101,7 @@ export function parkedConformance(opened: () => OpenPlace): void {
     const table = newTable();
     const parked = parkedAt(
       partition,
-      changeAt(table, 'ключ 😀', 70, { epoch: 510, ordinal: 4, document: '{"n":1.50,"s":"𝄞"}' }),
+      changeAt(table, 'ключ 😀', 70, { epoch: 510, ordinal: 4, text: '{"n":1.50,"s":"𝄞"}' }),
       12,
     );
     await answerOf(store.park([parked]));
@@ -181,9 +181,9 @@ export function parkedConformance(opened: () => OpenPlace): void {
     const { store } = opened();
     const partition = newPartition();
     const table = newTable();
-    const document = JSON.stringify({ text: 'x'.repeat(10_000) });
+    const text = JSON.stringify({ text: 'x'.repeat(10_000) });
     const keys = Array.from({ length: 25 }, (_, index) =>
-      parkedAt(partition, changeAt(table, `k${10 + index}`, index, { document })),
+      parkedAt(partition, changeAt(table, `k${10 + index}`, index, { text })),
     );
     await answerOf(store.park(keys));
     await answerOf(store.park([parkedAt(newPartition(), changeAt(table, 'elsewhere', 1))]));

@@ -1,5 +1,6 @@
 import { from, lastValueFrom, type ObservableInput } from 'rxjs';
 import { type Change, type Rejection, type Table, versionOf } from '../../src/pipeline/change.ts';
+import { documentOf, textOf } from '../../src/pipeline/json-document.ts';
 import type { ParkedKey, Partition, Store, TableLookup } from '../../src/pipeline/ports.ts';
 import type { SqlRow } from '../../src/sinks/store-sql.ts';
 
@@ -45,20 +46,21 @@ export function newPartition(): Partition {
   return { topic: `topic-${lastName}`, partition: 3 };
 }
 
+/** `text`: that of its document. */
 export function changeAt(
   table: Table,
   key: string,
   offset: number,
-  rest: Partial<Change> & { epoch?: number } = {},
+  rest: Partial<Change> & { epoch?: number; text?: string } = {},
 ): Change {
-  const { epoch = 0, ...fields } = rest;
+  const { epoch = 0, text = JSON.stringify({ id: key, at: offset }), ...fields } = rest;
   const op = fields.op ?? 'upsert';
   return {
     table,
     key,
     op,
     operation: op === 'delete' ? 'DELETE' : 'UPDATE',
-    document: JSON.stringify({ id: key, at: offset }),
+    document: documentOf(text),
     version: versionOf(epoch, offset),
     offset,
     ordinal: 0,
@@ -81,7 +83,7 @@ export function letterAt(partition: Partition, change: Change, rest: Partial<Rej
     table: change.table,
     key: change.key,
     op: change.op,
-    body: change.document,
+    body: textOf(change.document),
     ...rest,
   };
 }

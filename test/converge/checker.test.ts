@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checksumOf } from '../../src/pipeline/change.ts';
+import { documentOf } from '../../src/pipeline/json-document.ts';
 import type { ExpectedState, WrittenChange } from '../support/load-writer.ts';
 import { differenceOf, type Found, type JournalRow, journalDifference } from './checker.ts';
 
@@ -49,7 +50,7 @@ const CHANGES: readonly WrittenChange[] = [
 ];
 
 function rowOf({ document, ...rest }: WrittenChange): JournalRow {
-  return { ...rest, sha1: checksumOf(document) };
+  return { ...rest, sha1: checksumOf(documentOf(document)) };
 }
 
 test('a change is in the journal or, unless it is a delete, in a gap', () => {
@@ -66,6 +67,6 @@ test('a journal row that nobody wrote is a problem', () => {
   assert.ok(first !== undefined && second !== undefined);
   const foreign = { ...first, offset: 7 };
   assert.match(journalDifference(CHANGES, [first, second, foreign], []).problems[0] ?? '', /never written/);
-  const changed = { ...first, sha1: checksumOf('{}') };
+  const changed = { ...first, sha1: checksumOf(documentOf('{}')) };
   assert.equal(journalDifference(CHANGES, [changed, second], []).problems.length, 2);
 });

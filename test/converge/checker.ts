@@ -1,4 +1,5 @@
 import { checksumOf } from '../../src/pipeline/change.ts';
+import { documentOf } from '../../src/pipeline/json-document.ts';
 import { ElasticsearchReader } from '../support/elasticsearch-reader.ts';
 import { committedOffsets, type Gap, journalGaps, parkedCount, query } from '../support/expect-converged.ts';
 import type { ExpectedState, LoadWriter, WrittenChange } from '../support/load-writer.ts';
@@ -110,7 +111,7 @@ export function journalDifference(
   const problems: string[] = [];
   let inGaps = 0;
   for (const change of changes) {
-    const line = lineOf({ ...change, sha1: checksumOf(change.document) });
+    const line = lineOf({ ...change, sha1: checksumOf(documentOf(change.document)) });
     if (journal.delete(line)) continue;
     // A delete must be durable before the position passes it, gap or not.
     if (isInGap(change) && change.op !== 'delete') inGaps += 1;

@@ -109,7 +109,7 @@ describe('store mysql on a server with troubles', () => {
     const partition = newPartition();
     const table = newTable();
     const changes = ['x', 'y'.repeat(1_100_000), 'z'.repeat(900_000), 'k'].map((text, offset) =>
-      changeAt(table, `k${offset}`, offset, { document: JSON.stringify({ text }) }),
+      changeAt(table, `k${offset}`, offset, { text: JSON.stringify({ text }) }),
     );
     const longKey = changeAt(table, 'k'.repeat(513), 4); // the column takes 512 characters
     await answerOf(store.append(partition, [...changes, longKey, changeAt(table, 'last', 5)]));
@@ -140,9 +140,9 @@ describe('store mysql on a server with troubles', () => {
     const table = newTable();
     const text = 'x'.repeat(1_000_000);
     const changes = Array.from({ length: 12 }, (_, offset) =>
-      changeAt(table, `k${offset}`, offset, { document: JSON.stringify({ text }) }),
+      changeAt(table, `k${offset}`, offset, { text: JSON.stringify({ text }) }),
     );
-    changes.push(changeAt(table, 'huge', 12, { document: JSON.stringify({ text: text.repeat(20) }) }));
+    changes.push(changeAt(table, 'huge', 12, { text: JSON.stringify({ text: text.repeat(20) }) }));
     await answerOf(store.append(partition, changes));
     const { read, names } = opened();
     const rows = await read(
@@ -158,7 +158,7 @@ describe('store mysql on a server with troubles', () => {
   test('an error tells code and state, and neither SQL nor values', async () => {
     const store = newStore();
     await store.open();
-    const change = changeAt(newTable(), `secret-key-${'k'.repeat(600)}`, 1, { document: '{"secret":"document"}' });
+    const change = changeAt(newTable(), `secret-key-${'k'.repeat(600)}`, 1, { text: '{"secret":"document"}' });
     const partition = newPartition();
     const calls = [
       () => store.park([parkedAt(partition, change)]),

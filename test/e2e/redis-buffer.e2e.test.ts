@@ -100,7 +100,7 @@ describe('redis buffer on one server', () => {
 
   test('a row of many megabytes is buffered without its data', async () => {
     const table = freshTable();
-    await upsert(buffer, [changeOf(table, 'a', 5, { document: JSON.stringify('x'.repeat(2 ** 21)) })]);
+    await upsert(buffer, [changeOf(table, 'a', 5, { text: JSON.stringify('x'.repeat(2 ** 21)) })]);
     const record = await buffer.read(table, 'a');
     assert.deepEqual([record?.version, record?.data], [5, '']);
   });

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { SCANNER_CODE, scannerCode } from '../../scripts/wasm.ts';
 import { CanalScanner, type ScannedColumn, type ScannedParts } from '../../src/formats/canal-scanner.ts';
 import { ENDS } from '../../src/formats/canal-template.ts';
 import { type ColumnCodec, columnCodec } from '../../src/formats/column-codec.ts';
@@ -172,8 +170,4 @@ test('a template for which there is no room makes all others forgotten, unless i
   const before = scanner.generation;
   assert.equal(add('x'.repeat(1000)), null);
   assert.equal(scanner.generation, before, 'nobody is there to be forgotten');
-});
-
-test('the compiled scanner is made of its source', async () => {
-  assert.equal(await readFile(SCANNER_CODE, 'utf8'), await scannerCode(), 'run `npm run build:wasm`');
 });

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { canalJson } from '../../src/formats/canal-json.ts';
+import type { Change } from '../../src/pipeline/change.ts';
+import { textOf } from '../../src/pipeline/json-document.ts';
 import type { ParsedBatch, RecordFormat } from '../../src/pipeline/ports.ts';
 import { Ticket } from '../../src/pipeline/position.ts';
 import { tables } from '../../src/pipeline/tables.ts';
@@ -34,6 +36,11 @@ export function parseValue(
   return format.parse({ topic, partition, epoch, ticket, records: [{ offset, timestampMs, key: null, value: bytes }] });
 }
 
+/** The documents of changes as text. */
+export function textsOf(changes: readonly Change[]): string[] {
+  return changes.map(({ document }) => textOf(document));
+}
+
 /** Applies a capture to a map, one partition after the other as a consumer may, and keeps what was rejected. */
 export function replay(file: string, partitions: number): { documents: Documents; parsed: ParsedBatch[] } {
   const format = canalJson({ tables: tables(), partitionCount: () => partitions });
@@ -49,7 +56,7 @@ export function replay(file: string, partitions: number): { documents: Documents
       const index = documents.get(table.index) ?? new Map<string, Document>();
       documents.set(table.index, index);
       if (op === 'delete') index.delete(key);
-      else index.set(key, comparable(document) as Document);
+      else index.set(key, comparable(textOf(document)) as Document);
     }
     return batch;
   });

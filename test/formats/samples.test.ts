@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { canalJson } from '../../src/formats/canal-json.ts';
+import { textOf } from '../../src/pipeline/json-document.ts';
 import { tables } from '../../src/pipeline/tables.ts';
 import { parseValue } from './replay.ts';
 
@@ -41,7 +42,9 @@ test('a replayed sample has the version of its own offset and changes nothing el
 function eventsOf(format: ReturnType<typeof canalJson>, value: string, offset: number): string[] {
   const { changes, notices, rejected, skipped } = parseValue(format, value, { offset });
   return [
-    ...changes.map(({ op, operation, table, key, document }) => `${op} ${operation} ${table.index} ${key} ${document}`),
+    ...changes.map(
+      ({ op, operation, table, key, document }) => `${op} ${operation} ${table.index} ${key} ${textOf(document)}`,
+    ),
     ...rejected.map(
       ({ reason, table, key, op }) => `letter ${reason} ${table?.qualified ?? '-'} ${key ?? '-'} ${op ?? '-'}`,
     ),

@@ -24,7 +24,7 @@ test('an entry is of the place where its newest change was read, whoever waits f
   fold.add(batchOf(own, changeAt(table, 'k', 3)));
   fold.add(batchOf(astray, changeAt(table, 'k', 9)));
   fold.add(batchOf(own, changeAt(table, 'l', 9)));
-  fold.add(batchOf(astray, changeAt(table, 'l', 10, { document: '{}' })));
+  fold.add(batchOf(astray, changeAt(table, 'l', 10, { text: '{}' })));
   fold.add(batchOf(own, changeAt(table, 'l', 11)));
   const entries = fold.takeAll();
   assert.deepEqual(

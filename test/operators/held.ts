@@ -1,6 +1,7 @@
 import { changeOf } from '../../marbles/change-words.ts';
 import type { Entry } from '../../src/operators/fold.ts';
 import type { Change, Table } from '../../src/pipeline/change.ts';
+import { documentOf } from '../../src/pipeline/json-document.ts';
 import type { PartitionLog } from '../../src/pipeline/position.ts';
 
 /** What the fold must know of one unsettled key. */
@@ -22,7 +23,7 @@ export function placeOf({ change }: { readonly change: Change }): string {
 
 /** `rows.ax` at an offset, with a document of so many characters. */
 export function changeAt(row: string, offset: number, length: number): Change {
-  return { ...changeOf(`${row}${offset + 1}`), document: 'd'.repeat(length) };
+  return { ...changeOf(`${row}${offset + 1}`), document: documentOf('d'.repeat(length)) };
 }
 
 /** Keys in a fold, in lists: what was given back, what was recovered, and what entered, of which the first so many are due. */

@@ -4,13 +4,15 @@ import fc from 'fast-check';
 import { tableNamed } from '../../marbles/change-words.ts';
 import { type Entry, entryOf } from '../../src/operators/entry.ts';
 import { KeyIndex } from '../../src/operators/key-index.ts';
+import { documentOf } from '../../src/pipeline/json-document.ts';
 import { PartitionLog } from '../../src/pipeline/position.ts';
 
 const ticket = new PartitionLog('shop', 0, 0).admit(0, 1, null);
 
 function entryNamed(key: string): Entry {
-  const change = { op: 'upsert', operation: 'INSERT', document: '{}', version: 1, offset: 0, ordinal: 0 } as const;
-  return entryOf({ ...change, table: tableNamed(), key, timestampMs: 0 }, ticket, 0);
+  const change = { op: 'upsert', operation: 'INSERT', version: 1, offset: 0, ordinal: 0 } as const;
+  const document = documentOf('{}');
+  return entryOf({ ...change, document, table: tableNamed(), key, timestampMs: 0 }, ticket, 0);
 }
 
 const numbers = Array.from({ length: 3000 }, (_, i) => String(i));

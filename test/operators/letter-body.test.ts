@@ -7,15 +7,16 @@ import type { IndexedBatch } from '../../src/operators/bulk-index.ts';
 import { entryOf } from '../../src/operators/entry.ts';
 import { settle } from '../../src/operators/settle.ts';
 import type { Rejection } from '../../src/pipeline/change.ts';
+import { documentOf } from '../../src/pipeline/json-document.ts';
 import { OwedKeys } from '../../src/pipeline/owed-keys.ts';
 import { PartitionLog } from '../../src/pipeline/position.ts';
 
 const LIMIT = 64 << 10;
 
 /** The letter that a refused document becomes. */
-function letterOf(document: string): Rejection {
+function letterOf(text: string): Rejection {
   const ticket = new PartitionLog('shop', 0, 0).admit(0, 7, null);
-  const change = { ...changeOf('a7'), document };
+  const change = { ...changeOf('a7'), document: documentOf(text) };
   const rejected = [
     { entry: entryOf(change, ticket, 0), errorType: 'mapper_parsing_exception', detail: 'field price' },
   ];
@@ -65,8 +66,7 @@ test('a body of 64 KiB is kept whole, and of a longer one as many whole characte
     fc.property(plan, ({ around, before, character }) => {
       const width = Buffer.byteLength(character);
       const count = Math.floor(LIMIT / width) + around;
-      const document = 'x'.repeat(before) + character.repeat(count);
-      const { body } = letterOf(document);
+      const { body } = letterOf('x'.repeat(before) + character.repeat(count));
       const fitting = Math.min(count, Math.floor((LIMIT - before) / width));
       assert.equal(body, 'x'.repeat(before) + character.repeat(fitting));
     }),

@@ -47,7 +47,7 @@ test('a log line of a page tells how many keys are left, where that is known', (
 
 test('a page is bounded in bytes, charged to the in-flight limit, and is one batch under a ticket of no position', async () => {
   const store = await storeWith('a', 'b', 'c');
-  const bytes = Buffer.byteLength(changeAt(orders, 'a', 0).document);
+  const bytes = changeAt(orders, 'a', 0).document.length;
   const recovery = new RunningRecovery(store, { keys: 100, bytes: 2 * bytes + 200 });
   recovery.assign(0);
   await pass(recovery.clock, 10);

@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { checksumOf } from '../../src/pipeline/change.ts';
 import { SluiceError } from '../../src/pipeline/errors.ts';
+import { textOf } from '../../src/pipeline/json-document.ts';
 import type { Store } from '../../src/pipeline/ports.ts';
 import { timeText } from '../../src/sinks/store-rows.ts';
 import type { SqlRow } from '../../src/sinks/store-sql.ts';
@@ -52,7 +53,7 @@ function query(model: StoreModel, sql: string): SqlRow[] {
     const isSynced = position !== undefined && version <= position.settledPlace && !isParked && !isLettered;
     const synced = [isSynced ? 1 : 0, isSynced ? 'then' : null];
     const place = [topic, partition, offset, version, ordinal];
-    backup.run(table.qualified, key, operation, document, checksumOf(document), ...synced, ...place);
+    backup.run(table.qualified, key, operation, textOf(document), checksumOf(document), ...synced, ...place);
   }
   const monitor = database.prepare(`INSERT INTO sync_monitor VALUES (NULL, ${Array(9).fill('?').join(', ')})`);
   for (const {

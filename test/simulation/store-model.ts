@@ -1,4 +1,5 @@
 import { type Change, placeOf, type Rejection } from '../../src/pipeline/change.ts';
+import { documentOf } from '../../src/pipeline/json-document.ts';
 import type {
   DeadLetter,
   JournalGap,
@@ -131,7 +132,7 @@ export class StoreModel {
       .slice(0, page.limit);
     let bytes = 0;
     const rows = found.filter((row, i) => {
-      bytes += 512 + Buffer.byteLength(row.change.document) + Buffer.byteLength(row.change.key);
+      bytes += 512 + row.change.document.length + Buffer.byteLength(row.change.key);
       return i === 0 || bytes <= page.maxBytes;
     });
     if (rows.length === 0) return { keys: [], cursor: null };
@@ -363,7 +364,7 @@ function changeOfLetter({ table, key, op, version, offset, body, createdMs }: De
   if (table === null || key === null || op === null) return null;
   if (op === 'upsert' && (body.length >= BODY_LIMIT || !body.startsWith('{') || !isJson(body))) return null;
   const operation = op === 'delete' ? 'DELETE' : 'UPDATE';
-  return { table, key, op, operation, document: body, version, offset, ordinal: 0, timestampMs: createdMs };
+  return { table, key, op, operation, document: documentOf(body), version, offset, ordinal: 0, timestampMs: createdMs };
 }
 
 function isJson(text: string): boolean {

@@ -14,7 +14,7 @@ test('at its bound the memory buffer drops what was written longest ago, and nev
   assert.equal(await buffer.size(), 3);
   assert.equal(await buffer.read(table, 'b'), null);
   assert.equal((await buffer.read(table, 'a'))?.version, 2);
-  await upsert(buffer, [changeOf(table, 'e', 1, { document: 'x'.repeat(4 * bytes) })]);
+  await upsert(buffer, [changeOf(table, 'e', 1, { text: 'x'.repeat(4 * bytes) })]);
   assert.equal(await buffer.size(), 0);
 });
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Command } from 'ioredis';
 import { type Change, checksumOf } from '../../src/pipeline/change.ts';
+import { documentOf, textOf } from '../../src/pipeline/json-document.ts';
 import { ByteWriter } from '../../src/sinks/byte-writer.ts';
 import { redisBuffer } from '../../src/sinks/redis-buffer.ts';
 import { requestOf } from '../../src/sinks/redis-buffer-call.ts';
@@ -11,9 +12,9 @@ import { VERSION_END, VERSION_START, versionText, writeRedisValue } from '../../
 import { changeOf, freshTable } from '../conformance/buffer.ts';
 import { anyText } from './any-text.ts';
 
-function redisValueOf(change: Change, maxDataChars: number): string {
+function redisValueOf(change: Change, maxDataBytes: number): string {
   const value = new ByteWriter(1);
-  writeRedisValue(value, change, maxDataChars);
+  writeRedisValue(value, change, maxDataBytes);
   return value.bytes().toString();
 }
 
@@ -30,17 +31,17 @@ test('versions compare as text the way they do as numbers', () => {
 test('a value is JSON of the record, with its version where the scripts cut it out', () => {
   const text = anyText({ minLength: 1 });
   fc.assert(
-    fc.property(text, text, fc.maxSafeNat(), (key, document, version) => {
-      const change = changeOf(freshTable(), key, version, { document });
+    fc.property(text, text, fc.maxSafeNat(), (key, data, version) => {
+      const change = changeOf(freshTable(), key, version, { text: data });
       const value = redisValueOf(change, 1000);
       assert.equal(value.slice(VERSION_START, VERSION_END + 1), versionText(version));
       assert.deepEqual(JSON.parse(value), {
         primaryKey: key,
         tableName: change.table.qualified,
         operation: 'INSERT',
-        data: document,
+        data,
         timestamp: change.timestampMs,
-        checksum: checksumOf(document),
+        checksum: checksumOf(documentOf(data)),
         version,
       });
     }),
@@ -48,10 +49,10 @@ test('a value is JSON of the record, with its version where the scripts cut it o
 });
 
 test('a row that is too long is kept without its data, under its own checksum', () => {
-  const change = changeOf(freshTable(), 'a', 1, { document: '"0123456789"' });
+  const change = changeOf(freshTable(), 'a', 1, { text: '"12345678é"' });
   const { data, checksum } = JSON.parse(redisValueOf(change, 11));
   assert.deepEqual([data, checksum], ['', checksumOf(change.document)]);
-  assert.equal(JSON.parse(redisValueOf(change, 12)).data, change.document);
+  assert.equal(JSON.parse(redisValueOf(change, 12)).data, textOf(change.document));
 });
 
 test('a script call is written as ioredis would write it', () => {
@@ -61,7 +62,7 @@ test('a script call is written as ioredis would write it', () => {
       const theirs = new Command('evalsha', ['5ca1ab1e', String(keys.length), ...keys, ...values]);
       const written = Buffer.from(theirs.toWritable({}) as string);
       const write = (into: ByteWriter, index: number): void => into.text(values[index] as string);
-      const args = { keys, count: values.length, chars: 0, write };
+      const args = { keys, count: values.length, bytes: 0, write };
       assert.deepEqual(requestOf('evalsha', '5ca1ab1e', args), written);
     }),
   );

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import kafkajs, { type Admin } from 'kafkajs';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { checksumOf } from '../../src/pipeline/change.ts';
+import { documentOf } from '../../src/pipeline/json-document.ts';
 import { ElasticsearchReader } from './elasticsearch-reader.ts';
 import { eventually } from './eventually.ts';
 import type { LoadWriter, WrittenChange } from './load-writer.ts';
@@ -224,7 +225,7 @@ async function readJournal(storeUrl: string, topic: string): Promise<Set<string>
 }
 
 function nameOf(change: WrittenChange): string {
-  return lineOf(change, checksumOf(change.document));
+  return lineOf(change, checksumOf(documentOf(change.document)));
 }
 
 function lineOf(change: Omit<WrittenChange, 'op' | 'document'>, sha1: string): string {

@@ -1,0 +1,12 @@
+const SPACE: u8 = 0x20;
+const QUOTE: u8 = 0x22;
+const BACKSLASH: u8 = 0x5c;
+
+/** A bit for each of the 16 bytes at `at` that is not plain in a JSON string: a quote, a backslash, a control character. */
+export function marksIn(at: usize): i32 {
+  const bytes = v128.load(at);
+  const areQuotes = v128.eq<u8>(bytes, v128.splat<u8>(QUOTE));
+  const areBackslashes = v128.eq<u8>(bytes, v128.splat<u8>(BACKSLASH));
+  const areControls = v128.lt<u8>(bytes, v128.splat<u8>(SPACE));
+  return v128.bitmask<u8>(v128.or(v128.or(areQuotes, areBackslashes), areControls));
+}
