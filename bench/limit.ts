@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:http';
 import type { Change, LogRecord, Table } from '../src/pipeline/change.ts';
 import { versionOf } from '../src/pipeline/change.ts';
+import { textOf } from '../src/pipeline/json-document.ts';
 import type { RecordFormat } from '../src/pipeline/ports.ts';
 import { PartitionLog } from '../src/pipeline/position.ts';
 import { defaultFormat } from './default-format.ts';
@@ -102,7 +103,7 @@ function bulkBodies(changes: readonly Change[], documents: number, indices: Indi
     const action = { index: { _id: key, version: versionOf(0, offset), version_type: 'external_gte' } };
     const lines = open.get(table) ?? [];
     open.set(table, lines);
-    lines.push(`${JSON.stringify(action)}\n${document}\n`);
+    lines.push(`${JSON.stringify(action)}\n${textOf(document)}\n`);
     if (lines.length === documents) close(table, lines);
   }
   for (const [table, lines] of open) if (lines.length > 0) close(table, lines);
