@@ -6,6 +6,7 @@ import { describeMachine } from './machine.ts';
 import { RemoteScenario } from './remote-scenario.ts';
 import { SERVERS_OF } from './scenario.ts';
 import { Servers } from './servers.ts';
+import { buildService } from './service-build.ts';
 import { type BenchSettings, readSettings, USAGE } from './settings.ts';
 import { tableOf } from './table.ts';
 import { warmElasticsearch } from './warm-elasticsearch.ts';
@@ -14,6 +15,7 @@ import { warmElasticsearch } from './warm-elasticsearch.ts';
 async function bench(settings: BenchSettings): Promise<void> {
   // Now, not after hours: a file that cannot be read ends the command.
   const baseline = settings.baseline === null ? null : readBaseline(settings.baseline);
+  buildService();
   const names = new Set(settings.scenarios.flatMap((scenario) => SERVERS_OF[scenario]));
   console.log(names.size === 0 ? 'no servers are needed' : `starting ${[...names].join(', ')} …`);
   const servers = await Servers.start(names);

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { join } from 'node:path';
 import type { Meter } from './meter.ts';
+import { BUILT_SERVICE } from './service-build.ts';
 import { serviceFlags } from './service-flags.ts';
 import type { ServiceNews, ServiceOrder } from './service-process.ts';
 
@@ -13,7 +13,7 @@ export class ServiceUnderTest {
 
   /** Measured from the assignment of partitions until everything is settled. Resolves with its notes when it has stopped. */
   run(order: ServiceOrder, meter: Meter): Promise<Readonly<Record<string, number>>> {
-    this.child ??= fork(join(import.meta.dirname, 'service-process.ts'), [], {
+    this.child ??= fork(BUILT_SERVICE, [], {
       execArgv: ['--expose-gc', ...serviceFlags()],
     });
     const { child } = this;
