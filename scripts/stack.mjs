@@ -20,7 +20,7 @@ const help = `Usage: node scripts/stack.mjs COMMAND [OPTIONS]
   --only NAMES       some of: ${parts.join(', ')}
                      (default: ${defaultParts.join(', ')}; install: all)
   --dir DIR          where stack.json lies (default: ${runRoot}/default)
-  --optimize         kafka, elasticsearch: slower to start and faster to run, for benchmarks
+  --optimize         kafka, elasticsearch, mariadb: slower to start or larger, and faster to run, for benchmarks
   --topic NAME       canal: the topic it writes to (default: shop)
   --partitions N     canal: partitions of that topic (default: 1)
   --filter REGEX     canal: which database.table it sends (default: shop\\..*)

@@ -84,6 +84,8 @@ export interface RedisOptions extends StartOptions {
 }
 
 export interface MariadbOptions extends StartOptions {
+  /** Memory and log for benchmarks. */
+  readonly optimize?: boolean;
   /** Writes the binary log that Canal reads, and gives sluice all rights on all databases; false by default. */
   readonly binlog?: boolean;
 }

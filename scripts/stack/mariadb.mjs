@@ -2,13 +2,16 @@ import { chown, mkdir, writeFile } from 'node:fs/promises';
 import { output } from './commands.mjs';
 
 const user = 'mysql'; // Debian's package makes it
+/** Enough to keep the indexes of a few million journal rows in memory, and to write them out when there is time. */
+const optimized = ['--innodb-buffer-pool-size=1G', '--innodb-log-file-size=1G'];
 
 /**
  * One MariaDB with the database `sluice` and the user sluice/sluice. Durability is left at the defaults.
  *
- * @param {{ binlog?: boolean }} options binlog: writes full row images for Canal, and lets canal/canal read them
+ * @param {{ binlog?: boolean, optimize?: boolean }} options binlog: writes full row images for Canal, and lets canal/canal
+ * read them; optimize: memory and log for benchmarks
  */
-export async function prepare({ port, directory }, { binlog = false }) {
+export async function prepare({ port, directory }, { binlog = false, optimize = false }) {
   const data = `${directory}/data`;
   const socket = `${directory}/socket`;
   const uid = Number(await output('id', ['-u', user]));
@@ -39,7 +42,7 @@ export async function prepare({ port, directory }, { binlog = false }) {
       `--port=${port}`,
       '--bind-address=127.0.0.1',
       '--skip-name-resolve',
-      '--innodb-buffer-pool-size=256M',
+      ...(optimize ? optimized : ['--innodb-buffer-pool-size=256M']),
       '--max-allowed-packet=64M',
       `--init-file=${initFile}`,
       ...(binlog ? [`--server-id=${port}`, '--log-bin=binlog', '--binlog-format=ROW', '--binlog-row-image=FULL'] : []),

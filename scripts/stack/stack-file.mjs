@@ -22,7 +22,7 @@ export async function startParts(names, servers, { keep, optimize, topic, partit
     kafka: async () => [await startKafka({ keep, optimize })],
     elasticsearch: async () => [await startElasticsearch({ keep, optimize })],
     redis: async () => [await startRedis({ keep })],
-    mariadb: async () => [await startMariadb({ keep })],
+    mariadb: async () => [await startMariadb({ keep, optimize })],
     'redis-cluster': async () => (await startRedisCluster({ keep })).nodes,
     'canal-mariadb': async () => [await startMariadb({ keep, name: 'canal-mariadb', binlog: true })],
   };
