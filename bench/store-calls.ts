@@ -8,7 +8,7 @@ import { ByteWriter } from '../src/sinks/byte-writer.ts';
 import { writeRedisValue } from '../src/sinks/redis-buffer-value.ts';
 import { journalAppender } from '../src/sinks/store-journal.ts';
 import { rowBytesOf } from '../src/sinks/store-rows.ts';
-import { mysqlDialect, plainValue, type SqlDatabase, spansOf } from '../src/sinks/store-sql.ts';
+import { mysqlDialect, type PlainValue, plainValue, type SqlDatabase, spansOf } from '../src/sinks/store-sql.ts';
 import { defaultFormat } from './default-format.ts';
 import type { Load } from './load.ts';
 import { logRecords, recordFeed, TOPIC } from './record-feed.ts';
@@ -21,9 +21,6 @@ const MAX_DATA_CHARS = 1 << 20;
 const SCRIPT_KEYS = 500;
 /** Changes that the journal takes together at most. */
 const GROUP_CHANGES = 5000;
-
-/** As bare clients take them. */
-type PlainValue = ReturnType<typeof plainValue>;
 
 export interface ScriptCall {
   readonly keys: readonly string[];

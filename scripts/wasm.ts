@@ -31,7 +31,7 @@ export async function moduleText({ name, pages }: WasmProgram): Promise<string> 
     if (error !== null) throw new Error(`wasm/${name}.ts cannot be compiled: ${stderr.toString()}`);
     const lines = (await readFile(outFile)).toString('base64').match(/.{1,100}/g) ?? [];
     const text = lines.map((line) => `  '${line}',`).join('\n');
-    const constant = `${name.replace('-', '_').toUpperCase()}_CODE`;
+    const constant = `${name.replaceAll('-', '_').toUpperCase()}_CODE`;
     return `// Made of wasm/${name}.ts by \`npm run build:wasm\`; a test holds the two together.
 
 /** WebAssembly in base64, line by line. */

@@ -3,7 +3,7 @@
  * `npm run build:wasm` makes `src/sinks/json-string-code.ts` of it.
  */
 
-import { marksIn } from './marks';
+import { BACKSLASH, marksIn, QUOTE, SPACE } from './marks';
 
 /** Behind the text and behind the string: both are read and written 16 bytes at a time. */
 const MARGIN: usize = 64;
@@ -14,10 +14,7 @@ export const INPUT: usize = 1024;
 export const INPUT_BYTES: usize = 64 << 10;
 export const OUTPUT: usize = INPUT + INPUT_BYTES + MARGIN;
 
-const SPACE: u8 = 0x20;
-const QUOTE: u8 = 0x22;
 const ZERO: u8 = 0x30;
-const BACKSLASH: u8 = 0x5c;
 const LETTER_A: u8 = 0x61;
 
 /** Makes a string of the `length` bytes at INPUT; where it ends that begins at OUTPUT. */

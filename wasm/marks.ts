@@ -1,6 +1,6 @@
-const SPACE: u8 = 0x20;
-const QUOTE: u8 = 0x22;
-const BACKSLASH: u8 = 0x5c;
+export const SPACE: u8 = 0x20;
+export const QUOTE: u8 = 0x22;
+export const BACKSLASH: u8 = 0x5c;
 
 /** A bit for each of the 16 bytes at `at` that is not plain in a JSON string: a quote, a backslash, a control character. */
 export function marksIn(at: usize): i32 {

@@ -2,7 +2,7 @@ import { chown, mkdir, writeFile } from 'node:fs/promises';
 import { output } from './commands.mjs';
 
 const user = 'mysql'; // Debian's package makes it
-/** Enough to keep the indexes of a few million journal rows in memory, and to write them out when there is time. */
+/** Memory and redo log for millions of journal rows; what is durable does not change with them. */
 const optimized = ['--innodb-buffer-pool-size=1G', '--innodb-log-file-size=1G'];
 
 /**

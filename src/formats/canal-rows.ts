@@ -105,7 +105,7 @@ function readRow(rows: Rows, plan: RowPlan, keys: readonly PlannedColumn[], row:
   const misfits: PlannedColumn[] = [];
   const text = documentText(plan, row, null, misfits);
   const missing = shape.missingFrom(plan, operation === 'INSERT');
-  const bad = { table, key, op: 'upsert' as const, document: text };
+  const bad = { table, key, op: 'upsert' as const, text };
   if (missing.length > 0) {
     const detail = `the row lacks ${listed(missing)}: set binlog_row_image=FULL and no field filter`;
     if (operation === 'UPDATE') return out.rejectRow({ ...bad, reason: 'incomplete-row', detail });
@@ -129,16 +129,16 @@ function leaveOldKey(
   // A former key that is no key never had a document: it was rejected when it came.
   if (typeof oldKey !== 'string' || oldKey === key) return;
   const { table } = shape.route;
-  const document = documentText(plan, row, old, []);
+  const text = documentText(plan, row, old, []);
   const partitions = record.pkNames === null ? 1 : options.hashedPartitions();
   if (
     partitions > 1 &&
     canalPartition(record.database, record.pkNames ?? [], row, old, partitions) !== options.partition
   ) {
     const detail = 'the former key belongs to another partition, so its removal has no order there: remove it by hand';
-    return out.rejectRow({ table, key: oldKey, op: 'delete', reason: 'unordered-key-change', detail, document });
+    return out.rejectRow({ table, key: oldKey, op: 'delete', reason: 'unordered-key-change', detail, text });
   }
-  out.change({ table, key: oldKey, op: 'delete', operation, document: documentOf(document) });
+  out.change({ table, key: oldKey, op: 'delete', operation, document: documentOf(text) });
 }
 
 function rejectKeyless({ operation, out, shape }: Rows, plan: RowPlan) {

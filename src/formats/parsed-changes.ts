@@ -10,7 +10,7 @@ import type { ParsedBatch } from '../pipeline/ports.ts';
 import { bodyOf, cutBody } from './canal-record.ts';
 
 type Row = Pick<Change, 'table' | 'key' | 'op' | 'operation' | 'document'>;
-type BadRow = Pick<Rejection, 'table' | 'key' | 'op' | 'reason' | 'detail'> & { readonly document: string };
+type BadRow = Pick<Rejection, 'table' | 'key' | 'op' | 'reason' | 'detail'> & { readonly text: string };
 
 /** Gathers what the records of a batch ask for, one record after the other. */
 export class ParsedChanges implements ParsedBatch {
@@ -96,10 +96,10 @@ export class ParsedChanges implements ParsedBatch {
   }
 
   /** Rejects one row whose key is known. */
-  rejectRow({ table, key, op, reason, detail, document }: BadRow): void {
+  rejectRow({ table, key, op, reason, detail, text }: BadRow): void {
     const ordinal = this.ordinal;
     this.ordinal += 1;
-    const letter = this.letter(reason, detail, cutBody(document), table, key, op);
+    const letter = this.letter(reason, detail, cutBody(text), table, key, op);
     this.badRows ??= new Map();
     this.badRows.set(`${key}\n`, { at: -1, ordinal });
     // The store keeps one letter for a key, version and reason: the last row of the record must be the one.

@@ -87,8 +87,9 @@ function enlarged(to: Buffer, at: number, bytes: number): Buffer {
 /** Writes a document and its length in front of it; the place behind it. */
 function afterDocument(to: Buffer, start: number, { document }: DocumentValue): number {
   const { length } = document;
+  const first = start + lengthBytes(length);
   writeLength(to, start, length);
-  return start + lengthBytes(length) + to.write(document, start + lengthBytes(length), 'latin1');
+  return first + to.write(document, first, 'latin1');
 }
 
 /** Writes a text and its length in front of it; the place behind it. */

@@ -9,10 +9,13 @@ export class DocumentValue {
   }
 }
 
-export type SqlValue = string | number | null | DocumentValue;
+/** What clients of databases take. */
+export type PlainValue = string | number | null;
+
+export type SqlValue = PlainValue | DocumentValue;
 
 /** A value as clients of databases take it. */
-export function plainValue(value: SqlValue): string | number | null {
+export function plainValue(value: SqlValue): PlainValue {
   return value instanceof DocumentValue ? textOf(value.document) : value;
 }
 
