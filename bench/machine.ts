@@ -4,7 +4,7 @@ import { cpus, release, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
-const CLIENTS = ['kafkajs', 'rxjs', 'ioredis', 'mysql2', '@elastic/elasticsearch'];
+const CLIENTS = ['kafkajs', 'rxjs', 'ioredis', 'mysql2', '@elastic/elasticsearch', '@platformatic/kafka'];
 
 /** Where and with what a result was made. */
 export function describeMachine(): Readonly<Record<string, string>> {

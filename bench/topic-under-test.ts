@@ -1,6 +1,7 @@
 import kafkajs, { type Kafka } from 'kafkajs';
 import { patchKafkajs } from '../src/sources/kafkajs-patches.ts';
 import type { Load, LoadSummary } from './load.ts';
+import { RecordProducer } from './record-producer.ts';
 
 /** Bytes of one produced batch of a partition: below `message.max.bytes`, 1 MiB by default. */
 const BATCH_BYTES = 700_000;
@@ -33,7 +34,7 @@ export class TopicUnderTest {
         waitForLeaders: true,
         topics: [{ topic: topic.name, numPartitions: partitions.length, replicationFactor: 1 }],
       });
-      await topic.produce(partitions);
+      await topic.produce(brokers, partitions);
     }
     const found = await admin.fetchTopicOffsets(topic.name);
     await admin.disconnect();
@@ -62,20 +63,19 @@ export class TopicUnderTest {
     }
   }
 
-  private async produce(partitions: Load['partitions']): Promise<void> {
-    const producer = this.kafka.producer({ allowAutoTopicCreation: false, maxInFlightRequests: 1 });
-    await producer.connect();
+  private async produce(brokers: readonly string[], partitions: Load['partitions']): Promise<void> {
+    const producer = new RecordProducer(brokers);
     const sent = partitions.map(() => 0);
     // One batch of each partition in every request, as the binlog would have mixed them.
     while (partitions.some((values, partition) => (sent[partition] as number) < values.length)) {
-      const messages = partitions.flatMap((values, partition) => {
+      const records = partitions.flatMap((values, partition) => {
         const batch = firstBatch(values, sent[partition] as number);
         sent[partition] = (sent[partition] as number) + batch.length;
-        return batch.map((value) => ({ partition, key: null, value }));
+        return batch.map((value) => ({ partition, value }));
       });
-      await producer.send({ topic: this.name, acks: -1, messages });
+      await producer.send(this.name, records);
     }
-    await producer.disconnect();
+    await producer.close();
   }
 }
 

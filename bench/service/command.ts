@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { describeMachine } from '../machine.ts';
 import type { Places } from '../scenario.ts';
 import { Servers } from '../servers.ts';
+import { buildService } from '../service-build.ts';
 import { type Goal, goalLine, isReached } from './goal.ts';
 
 /** One counted run, or why it has no figure. */
@@ -36,7 +37,7 @@ interface CommandOptions<Settings> {
   measure(settings: Settings, ground: Ground): Promise<Result>;
 }
 
-/** Starts the servers, measures, prints and writes the result, and takes the servers down. A wrong run is a wrong exit code. */
+/** Builds the service, starts the servers, measures, prints and writes the result, and takes the servers down. A wrong run is a wrong exit code. */
 export async function runCommand<Settings extends { readonly json: string | null }>(
   options: CommandOptions<Settings>,
 ): Promise<void> {
@@ -54,6 +55,7 @@ async function onServers<Settings extends { readonly json: string | null }>(
   { measure }: CommandOptions<Settings>,
   settings: Settings,
 ): Promise<void> {
+  buildService();
   console.log('starting kafka, elasticsearch, redis, mariadb …');
   const servers = await Servers.start(new Set(['kafka', 'elasticsearch', 'redis', 'mariadb']));
   try {

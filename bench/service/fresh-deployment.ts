@@ -9,6 +9,7 @@ import { JournalUnderTest } from '../journal-under-test.ts';
 import type { LoadSummary } from '../load.ts';
 import { DATABASE, TABLE } from '../order-row.ts';
 import type { Places } from '../scenario.ts';
+import { BUILT_COMMAND } from '../service-build.ts';
 import { LiveTopic } from './live-topic.ts';
 import { summaryOfRows } from './load-rows.ts';
 import { realtimeVersions, VisibilityProbe } from './visibility-probe.ts';
@@ -72,17 +73,18 @@ export class FreshDeployment {
     return this.topic.name;
   }
 
-  /** Starts `sluice run` with everything on, and waits for nothing. */
+  /** Starts `sluice run` as it is built, with everything on, and waits for nothing. */
   async spawn({ sessionTimeoutMs, windowMs }: ServiceOptions): Promise<SluiceProcess> {
     const { elasticsearch, kafka, redis } = this.places;
     const source = { type: 'kafka', brokers: kafka.brokers, groupId: this.groupId, topics: [this.topic.name] };
-    const sluice = await SluiceProcess.spawn({
+    const config = {
       source: { ...source, ...(sessionTimeoutMs !== undefined && { sessionTimeoutMs }) },
       buffer: { type: 'redis', url: redis.url },
       journal: { type: 'mysql', url: this.storeUrl },
       index: { type: 'elasticsearch', nodes: [elasticsearch.url] },
       window: { ms: windowMs },
-    });
+    };
+    const sluice = await SluiceProcess.spawn(config, { main: BUILT_COMMAND });
     this.running.add(sluice);
     return sluice;
   }

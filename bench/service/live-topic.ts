@@ -1,6 +1,7 @@
-import kafkajs, { type Admin, type Producer } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 import { patchKafkajs } from '../../src/sources/kafkajs-patches.ts';
 import { eventually } from '../../test/support/eventually.ts';
+import { RecordProducer } from '../record-producer.ts';
 import type { LoadRow } from './load-rows.ts';
 
 /** Rows of one request when all there are go at once. */
@@ -10,7 +11,7 @@ const REQUEST_ROWS = 2000;
 export class LiveTopic {
   readonly name: string;
   private readonly admin: Admin;
-  private readonly producer: Producer;
+  private readonly producer: RecordProducer;
   /** Rows produced so far, by partition: the ends of the log. */
   private readonly ends: number[];
 
@@ -20,15 +21,14 @@ export class LiveTopic {
     const kafka = new kafkajs.Kafka({ clientId: 'bench', brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
     this.name = name;
     this.admin = kafka.admin();
-    // A retry could come after what was sent next; an offset that differs from the load's is noticed at once.
-    this.producer = kafka.producer({ allowAutoTopicCreation: false, maxInFlightRequests: 1 });
+    this.producer = new RecordProducer(brokers);
     this.ends = Array.from({ length: partitions }, () => 0);
   }
 
   /** Creates it. */
   static async open(brokers: readonly string[], name: string, partitions: number): Promise<LiveTopic> {
     const topic = new LiveTopic(name, partitions, brokers);
-    await Promise.all([topic.admin.connect(), topic.producer.connect()]);
+    await topic.admin.connect();
     await topic.admin.createTopics({
       waitForLeaders: true,
       topics: [{ topic: name, numPartitions: partitions, replicationFactor: 1 }],
@@ -40,12 +40,9 @@ export class LiveTopic {
   async send(rows: readonly LoadRow[]): Promise<void> {
     for (let from = 0; from < rows.length; from += REQUEST_ROWS) {
       const some = rows.slice(from, from + REQUEST_ROWS);
-      const messages = some.map(({ partition, value }) => ({ partition, key: null, value }));
-      const answers = await this.producer.send({ topic: this.name, acks: -1, messages });
-      for (const { baseOffset, partition } of answers) {
+      for (const [partition, offset] of await this.producer.send(this.name, some)) {
         const end = this.ends[partition] as number;
-        if (Number(baseOffset) !== end)
-          throw new Error(`a row of partition ${partition} is at ${baseOffset}, not ${end}`);
+        if (offset !== end) throw new Error(`a row of partition ${partition} is at ${offset}, not ${end}`);
       }
       for (const { offset, partition } of some) this.ends[partition] = offset + 1;
     }
@@ -77,6 +74,6 @@ export class LiveTopic {
   /** Removes it. */
   async close(): Promise<void> {
     await this.admin.deleteTopics({ topics: [this.name] });
-    await Promise.all([this.admin.disconnect(), this.producer.disconnect()]);
+    await Promise.all([this.admin.disconnect(), this.producer.close()]);
   }
 }

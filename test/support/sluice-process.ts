@@ -17,6 +17,8 @@ interface SpawnOptions {
   readonly crashAt?: string;
   /** Lets `liveHeapBytes` ask it. */
   readonly isInspected?: boolean;
+  /** The command as it is built, instead of its source. */
+  readonly main?: string;
 }
 
 const running = new Set<ChildProcess>();
@@ -66,7 +68,7 @@ export class SluiceProcess {
   /** Starts it and waits for nothing: for starts that are meant to fail. */
   static async spawn(
     config: Readonly<Record<string, unknown>>,
-    { crashAt, isInspected = false }: SpawnOptions = {},
+    { crashAt, isInspected = false, main = MAIN }: SpawnOptions = {},
   ): Promise<SluiceProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-run-'));
     const port = await freePort();
@@ -74,7 +76,7 @@ export class SluiceProcess {
     writeFileSync(file, JSON.stringify({ ...config, http: { host: '127.0.0.1', port } }));
     const env = { ...withoutSettings(process.env), ...(crashAt === undefined ? {} : { SLUICE_CRASH_AT: crashAt }) };
     const flags = isInspected ? [...NODE_FLAGS, '--inspect=127.0.0.1:0'] : NODE_FLAGS;
-    const child = spawn(process.execPath, [...flags, MAIN, 'run', '--config', file], {
+    const child = spawn(process.execPath, [...flags, main, 'run', '--config', file], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env,
     });
