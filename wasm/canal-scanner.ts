@@ -7,6 +7,7 @@
  */
 
 import { BACKSLASH, marksIn, QUOTE, SPACE } from './marks';
+import { hashOfTable, hashWithDatabase } from './table-name';
 
 /** Behind each area: texts are read and written 16 bytes at a time. */
 const MARGIN: usize = 64;
@@ -121,6 +122,16 @@ export function scan(template: usize, length: usize, maxRows: i32): i32 {
     return operation;
   }
   return 0;
+}
+
+/** Hash of the name of the table that the `length` bytes at INPUT are about; any number for a message of another form. */
+export function tableHash(length: usize): i32 {
+  return hashOfTable(INPUT + length);
+}
+
+/** The same of the table's name and its database's. */
+export function nameHash(length: usize): i32 {
+  return hashWithDatabase(hashOfTable(INPUT + length), INPUT, INPUT + length);
 }
 
 /** What the text of the message is: 0 all of it ASCII, 1 not, 2 there is U+FFFD in it. It may be no UTF-8 at all. */

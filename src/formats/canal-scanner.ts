@@ -40,6 +40,8 @@ interface ScannerExports {
   readonly TEMPLATES: { readonly value: number };
   readonly TEMPLATES_END: { readonly value: number };
   scan(template: number, length: number, maxRows: number): number;
+  tableHash(length: number): number;
+  nameHash(length: number): number;
 }
 
 /** What `toString` of a buffer calls once it has looked at its arguments. Not in the types of Node. */
@@ -117,6 +119,16 @@ export class CanalScanner {
   /** Reads the message by a template: what was done to its rows, which are in `words` from `firstRow` on; null when it is not like it. */
   scan(template: number, maxRows: number): Change['operation'] | null {
     return OPERATIONS[this.code.scan(template, this.length, maxRows)] ?? null;
+  }
+
+  /** A number for the name of the message's table: two messages with different ones are about tables of different names. */
+  get tableHash(): number {
+    return this.code.tableHash(this.length);
+  }
+
+  /** The same for its name and its database's. */
+  get nameHash(): number {
+    return this.code.nameHash(this.length);
   }
 
   /** How many rows the message has that was read last. */

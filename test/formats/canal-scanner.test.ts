@@ -5,6 +5,7 @@ import { CanalScanner, type ScannedColumn, type ScannedParts } from '../../src/f
 import { ENDS } from '../../src/formats/canal-template.ts';
 import { type ColumnCodec, columnCodec } from '../../src/formats/column-codec.ts';
 import { columnType } from '../../src/formats/mysql-types.ts';
+import { canalMessage } from './canal-message.ts';
 
 const OPTIONS = { decimals: 'string', booleans: 'number', canalZone: 'UTC', isShownAsBytes: false } as const;
 const TYPES = ['int(11)', 'bigint(20) unsigned', 'year(4)', 'decimal(12,2)', 'decimal(20,6)', 'decimal(9,0)', 'date']
@@ -170,4 +171,51 @@ test('a template for which there is no room makes all others forgotten, unless i
   const before = scanner.generation;
   assert.equal(add('x'.repeat(1000)), null);
   assert.equal(scanner.generation, before, 'nobody is there to be forgotten');
+});
+
+test('hashes of names say which table of which database a message is about, whatever its rows hold', () => {
+  const scanner = new CanalScanner();
+  const name = fc.oneof(fc.constantFrom('a', 'ab', 'b', 'orders', 'orders_1', '北京'), fc.string({ maxLength: 64 }));
+  const text = fc.oneof(fc.string({ maxLength: 40 }), fc.constantFrom('],"database":"x', ']', '],', '","ts":', '\\'));
+  const place = fc.record({ database: name, table: name, note: text, rows: fc.integer({ min: 1, max: 3 }) });
+  const hashesOf = ({
+    database,
+    note,
+    rows,
+    table,
+  }: {
+    database: string;
+    note: string;
+    rows: number;
+    table: string;
+  }) => {
+    const data = Array.from({ length: rows }, () => ({ id: '1', note }));
+    scanner.load(Buffer.from(JSON.stringify(canalMessage({ database, table, data }))));
+    return { table: scanner.tableHash, name: scanner.nameHash };
+  };
+  fc.assert(
+    fc.property(place, place, (one, other) => {
+      const [found, again, moved] = [one, { ...other, database: one.database, table: one.table }, other].map(hashesOf);
+      assert.deepEqual(again, found);
+      const isSame = one.table === other.table;
+      // Of a name with escapes only the end is looked at, or the beginning.
+      if (JSON.stringify([one.table, other.table, one.database, other.database]).includes('\\')) return;
+      assert.equal(moved?.table === found?.table, isSame);
+      assert.equal(moved?.name === found?.name, isSame && one.database === other.database);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('whatever a message is, looking for its names ends, and finds none in front of it', () => {
+  const scanner = new CanalScanner();
+  const whole = Buffer.from(JSON.stringify(canalMessage({})));
+  for (let length = 0; length <= whole.length; length += 1) {
+    scanner.load(whole.subarray(0, length));
+    assert.ok(Number.isInteger(scanner.tableHash) && Number.isInteger(scanner.nameHash));
+  }
+  for (const text of ['', '1', '1'.repeat(40), '"'.repeat(40), ']'.repeat(40)]) {
+    scanner.load(Buffer.from(text));
+    assert.deepEqual([scanner.tableHash, scanner.nameHash], [0, 0], text);
+  }
 });

@@ -176,45 +176,56 @@ test('a message that is damaged anywhere gives what a full parse makes of it', (
   assert.ok(differing > 4000, `${differing} were damaged`);
 });
 
+/** Reads messages of tables by template, and learns those that no template fits. */
+function templateReader(scanner: CanalScanner) {
+  const batch = { topic: 't', partition: 0, epoch: 0, records: [] } as unknown as RecordBatch;
+  const routes = tables();
+  const templates = new CanalTemplates(100, scanner);
+  const out = new ParsedChanges(batch);
+  const shapes = new Map<string, TableShape>();
+  let learned = 0;
+  /** Reads a row; how many messages it has learned so far. */
+  const read = (database: string, table: string, id: number): number => {
+    const bytes = Buffer.from(JSON.stringify(canalMessage({ database, table, data: [{ id: `${id}`, note: table }] })));
+    out.begin({ offset: id, timestampMs: 1, key: null, value: null });
+    if (templates.read(bytes, out)) return learned;
+    const name = `${database}.${table}`;
+    const shape = shapes.get(name) ?? new TableShape(routes.lookup(database, table) as RoutedTable);
+    shapes.set(name, shape);
+    const record = readCanalRecord(bytes) as CanalRecord;
+    const options = { topic: 't', partition: 0, maxRows: 100, hashedPartitions: () => 1 };
+    templates.learn(bytes, record, readRows(record, shape, out, options) as RowPlan, shape);
+    learned += 1;
+    return learned;
+  };
+  return { out, read };
+}
+
 test('templates that have no room beside each other are learned anew, and tables of two readers do not disturb each other', () => {
   const scanner = new CanalScanner(3000);
-  const batch = { topic: 't', partition: 0, epoch: 0, records: [] } as unknown as RecordBatch;
-  const readers = ['shop', 'archive'].map((database) => {
-    const routes = tables();
-    const templates = new CanalTemplates(100, scanner);
-    const out = new ParsedChanges(batch);
-    const shapes = new Map<string, TableShape>();
-    let learned = 0;
-    const read = (table: string, id: number): number => {
-      const bytes = Buffer.from(
-        JSON.stringify(canalMessage({ database, table, data: [{ id: `${id}`, note: table }] })),
-      );
-      out.begin({ offset: id, timestampMs: 1, key: null, value: null });
-      if (templates.read(bytes, out)) return learned;
-      const shape = shapes.get(table) ?? new TableShape(routes.lookup(database, table) as RoutedTable);
-      shapes.set(table, shape);
-      const record = readCanalRecord(bytes) as CanalRecord;
-      const options = { topic: 't', partition: 0, maxRows: 100, hashedPartitions: () => 1 };
-      templates.learn(bytes, record, readRows(record, shape, out, options) as RowPlan, shape);
-      learned += 1;
-      return learned;
-    };
-    return { out, read };
-  });
-  const [one, other] = readers as [(typeof readers)[0], (typeof readers)[0]];
-  assert.equal(one.read('a', 1), 1);
-  assert.equal(one.read('a', 2), 1, 'by template');
-  assert.equal(other.read('a', 1), 1);
-  assert.equal(one.read('a', 3), 1, 'there is room for both');
-  assert.equal(other.read('a', 2), 1);
-  for (const name of 'bcdefgh') other.read(name, 1);
+  const [one, other] = [templateReader(scanner), templateReader(scanner)];
+  assert.equal(one.read('shop', 'a', 1), 1);
+  assert.equal(one.read('shop', 'a', 2), 1, 'by template');
+  assert.equal(other.read('archive', 'a', 1), 1);
+  assert.equal(one.read('shop', 'a', 3), 1, 'there is room for both');
+  assert.equal(other.read('archive', 'a', 2), 1);
+  for (const name of 'bcdefgh') other.read('archive', name, 1);
   assert.ok(scanner.generation > 0);
-  assert.equal(one.read('a', 4), 2, 'it was forgotten');
-  assert.equal(one.read('a', 5), 2, 'by template');
-  for (const { out } of readers) {
-    for (const { document, key, table } of out.changes)
-      assert.equal(textOf(document), `{"id":${key},"note":"${table.name}"}`);
-  }
+  assert.equal(one.read('shop', 'a', 4), 2, 'it was forgotten');
+  assert.equal(one.read('shop', 'a', 5), 2, 'by template');
+  for (const { document, key, table } of [...one.out.changes, ...other.out.changes])
+    assert.equal(textOf(document), `{"id":${key},"note":"${table.name}"}`);
+});
+
+test('tables of one name in many databases are each read by template, in whatever order they come', () => {
+  const { out, read } = templateReader(new CanalScanner());
+  const databases = Array.from({ length: 40 }, (_, at) => `shop_${at}`);
+  for (const database of databases) read(database, 'orders', 1);
+  for (const round of [2, 3]) for (const database of databases) assert.equal(read(database, 'orders', round), 40);
+  assert.deepEqual(
+    out.changes.map(({ table }) => table.database),
+    [...databases, ...databases, ...databases],
+  );
 });
 
 /** Tables by name: each format has objects of its own. */
