@@ -1,6 +1,7 @@
 import { canalPartition } from '../src/formats/canal-partition.ts';
 import { Draw, type DrawShape } from './draw.ts';
 import { CHANGED_COLUMNS, DATABASE, MYSQL_TYPE, SQL_TYPE, tableNames, widened, wideRow } from './order-row.ts';
+import { PackedLastChanges } from './packed-last-changes.ts';
 
 /** What a load is made from. Equal shapes make equal bytes. */
 export interface LoadShape extends DrawShape {
@@ -42,7 +43,7 @@ export interface LoadSummary {
 
 export interface Load {
   readonly summary: LoadSummary;
-  /** Values of the records of each partition, in offset order. Slices of large buffers, as a fetch leaves them. */
+  /** Values of the records of each partition, in offset order: slices of large buffers, as a fetch leaves them. None when it was made elsewhere. */
   readonly partitions: readonly (readonly Buffer[])[];
 }
 
@@ -63,7 +64,7 @@ export function makeLoad(shape: LoadShape): Load {
   const columns = { mysqlType: widened(MYSQL_TYPE, width), sqlType: widened(SQL_TYPE, width) };
   const changed = Object.keys(widened(Object.fromEntries(CHANGED_COLUMNS.map((name) => [name, true])), width));
   const numbers = new Uint32Array(shape.keys + 1);
-  const last = new PackedLastChanges(shape.keys);
+  const last = PackedLastChanges.of(shape.keys);
   let records = 0;
   let versionSum = 0;
   const open = partitions.flatMap((_, partition) =>
@@ -93,36 +94,6 @@ export function makeLoad(shape: LoadShape): Load {
   for (const gathered of open) if (gathered.rows.length > 0) close(gathered);
   const ends = partitions.map((values) => values.length);
   return { summary: { shape, ends, records, bytes: packer.bytes, versionSum, last }, partitions };
-}
-
-/** In arrays of numbers: as objects, those of large loads would be gone through by each collection of garbage in a measured run. */
-class PackedLastChanges implements LastChanges {
-  size = 0;
-  /** By key; 0 for a key that never changed. */
-  private readonly numbers: Uint32Array;
-  private readonly partitions: Uint32Array;
-  private readonly offsets: Uint32Array;
-
-  constructor(keys: number) {
-    this.numbers = new Uint32Array(keys + 1);
-    this.partitions = new Uint32Array(keys + 1);
-    this.offsets = new Uint32Array(keys + 1);
-  }
-
-  set(key: number, { number, offset, partition }: LastChange): void {
-    if (this.numbers[key] === 0) this.size += 1;
-    this.numbers[key] = number;
-    this.partitions[key] = partition;
-    this.offsets[key] = offset;
-  }
-
-  *[Symbol.iterator](): Generator<readonly [number, LastChange]> {
-    const { numbers, offsets, partitions } = this;
-    for (let key = 1; key < numbers.length; key += 1) {
-      const number = numbers[key] as number;
-      if (number > 0) yield [key, { number, partition: partitions[key] as number, offset: offsets[key] as number }];
-    }
-  }
 }
 
 /** Rows that will share a record. */

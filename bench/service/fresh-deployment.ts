@@ -91,13 +91,22 @@ export class FreshDeployment {
 
   /** Waits until the process owns every partition, and looks often. */
   async assigned(sluice: SluiceProcess): Promise<void> {
+    await this.shared([sluice]);
+  }
+
+  /** Waits until every partition is owned and each of these processes owns one at least; resolves with how many each owns. */
+  shared(instances: readonly SluiceProcess[]): Promise<readonly number[]> {
     const { partitions } = this.load.shape;
-    await eventually(
-      'the service owns every partition',
-      async () => (await sluice.metric('sluice_assigned_partitions')) === partitions,
+    return eventually(
+      'every partition is owned',
+      async () => {
+        const shares = await Promise.all(instances.map((one) => one.metric('sluice_assigned_partitions')));
+        return shares.reduce((sum, one) => sum + one, 0) === partitions && shares.every((one) => one > 0) && shares;
+      },
       { withinMs: 60_000, everyMs: 10 },
     ).catch((cause) => {
-      throw new Error(`the service owns no partitions; it wrote:\n${sluice.output.slice(-2000)}`, { cause });
+      const wrote = instances.map(({ output }) => output.slice(-2000)).join('\n');
+      throw new Error(`the partitions were not shared as they should; the service wrote:\n${wrote}`, { cause });
     });
   }
 

@@ -107,7 +107,7 @@ async function rateOf(
   ground: Ground,
 ): Promise<{ rate: number; told: string }> {
   if (rate !== null) return { rate, told: `${whole(rate)} rows/s, as asked for` };
-  const full = fullRate ?? (await measureFullRate(ground, rows));
+  const full = fullRate ?? (await measureFullRate(ground, { rows })).rowsPerSecond;
   const share = Math.floor(full * SHARE);
   return {
     rate: share,
