@@ -43,7 +43,10 @@ export interface LoadSummary {
 
 export interface Load {
   readonly summary: LoadSummary;
-  /** Values of the records of each partition, in offset order: slices of large buffers, as a fetch leaves them. None when it was made elsewhere. */
+  /**
+   * Values of the records of each partition, in offset order: slices of large buffers, as a fetch leaves them. None at all
+   * when the load was made by another process.
+   */
   readonly partitions: readonly (readonly Buffer[])[];
 }
 

@@ -51,7 +51,10 @@ const FACTORIES: Readonly<Record<ScenarioName, (places: Required<Places>) => Sce
   flink,
 };
 
-/** What they read is in Kafka, put there by another process: one that made it keeps the memory, and hands it out for less than new memory takes. */
+/**
+ * What they read was made by another process: one that has made a load keeps the memory, and takes from there what it
+ * would otherwise have to ask the kernel for.
+ */
 const READERS: ReadonlySet<ScenarioName> = new Set(['kafka-limit', 'kafka-fold']);
 
 /**
