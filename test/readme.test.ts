@@ -64,7 +64,7 @@ test('the README is at most 250 lines', () => {
 
 test('every npm script that a page names is one of package.json', () => {
   const named = pages.flatMap((file) =>
-    [...textOf(file).matchAll(/\bnpm (?:run (?:-s )?([a-z][\w:]*)|(start|test))\b/g)].map(([, run, name]) => ({
+    [...textOf(file).matchAll(/\bnpm (?:run (?:-s )?([a-z](?:[\w:-]*\w)?)|(start|test))\b/g)].map(([, run, name]) => ({
       file,
       name: run ?? name ?? '',
     })),
