@@ -6,7 +6,7 @@
  * 32 bytes of 0, which no literal holds and no text goes beyond, so nobody has to look for the end.
  */
 
-import { BACKSLASH, marksIn, QUOTE, SPACE } from './marks';
+import { BACKSLASH, CLOSING_BRACKET, COMMA, marksIn, QUOTE, SPACE, ZERO } from './marks';
 import { hashOfTable, hashWithDatabase } from './table-name';
 
 /** Behind each area: texts are read and written 16 bytes at a time. */
@@ -64,15 +64,12 @@ const QUOTED_DECIMAL: i32 = 4;
 const DATE: i32 = 5;
 const DATE_TIME: i32 = 6;
 
-const COMMA: u8 = 0x2c;
 const MINUS: u8 = 0x2d;
 const POINT: u8 = 0x2e;
-const ZERO: u8 = 0x30;
 const COLON: u8 = 0x3a;
 const LETTER_T: u8 = 0x54;
 const LETTER_Z: u8 = 0x5a;
 const OPENING_BRACKET: u8 = 0x5b;
-const CLOSING_BRACKET: u8 = 0x5d;
 const OPENING_BRACE: u8 = 0x7b;
 const CLOSING_BRACE: u8 = 0x7d;
 /** `":` and `null`, as they lie in memory. */

@@ -3,7 +3,7 @@
  * `npm run build:wasm` makes `src/sinks/json-string-code.ts` of it.
  */
 
-import { BACKSLASH, marksIn, QUOTE, SPACE } from './marks';
+import { BACKSLASH, marksIn, QUOTE, SPACE, ZERO } from './marks';
 
 /** Behind the text and behind the string: both are read and written 16 bytes at a time. */
 const MARGIN: usize = 64;
@@ -14,7 +14,6 @@ export const INPUT: usize = 1024;
 export const INPUT_BYTES: usize = 64 << 10;
 export const OUTPUT: usize = INPUT + INPUT_BYTES + MARGIN;
 
-const ZERO: u8 = 0x30;
 const LETTER_A: u8 = 0x61;
 
 /** Makes a string of the `length` bytes at INPUT; where it ends that begins at OUTPUT. */

@@ -1,6 +1,9 @@
 export const SPACE: u8 = 0x20;
 export const QUOTE: u8 = 0x22;
+export const COMMA: u8 = 0x2c;
+export const ZERO: u8 = 0x30;
 export const BACKSLASH: u8 = 0x5c;
+export const CLOSING_BRACKET: u8 = 0x5d;
 
 /** A bit for each of the 16 bytes at `at` that is not plain in a JSON string: a quote, a backslash, a control character. */
 export function marksIn(at: usize): i32 {

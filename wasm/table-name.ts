@@ -1,6 +1,6 @@
 /** Where a message of Canal names its table, found without reading the rest of it. */
 
-import { QUOTE } from './marks';
+import { CLOSING_BRACKET, COMMA, QUOTE, ZERO } from './marks';
 
 /** What a message of row changes ends with, `,"type":"INSERT"}` or another word of as many letters. */
 const TYPE_BYTES: usize = 17;
@@ -9,8 +9,6 @@ const BEFORE_TIME: u32 = 0x74222c22;
 const BEFORE_TIME_END: u32 = 0x3a227374;
 const BEFORE_TIME_BYTES: usize = 7;
 /** `],`, `"dat`, `abas` and `e":"`, which stand before the name of the database. */
-const CLOSING_BRACKET: u8 = 0x5d;
-const COMMA: u8 = 0x2c;
 const DATABASE: u32 = 0x74616422;
 const DATABASE_MIDDLE: u32 = 0x73616261;
 const DATABASE_END: u32 = 0x223a2265;
@@ -20,8 +18,6 @@ const DATABASE_BYTES: usize = 14;
 const LONGEST: usize = 256;
 const HASH_START: i32 = 0x811c9dc5;
 const HASH_FACTOR: i32 = 0x01000193;
-
-const ZERO: u8 = 0x30;
 
 /** Hash of the table's name in a message that ends at `end`; 0 when it ends in another way. There are readable bytes in front of it. */
 export function hashOfTable(end: usize): i32 {
