@@ -3,6 +3,9 @@ import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writ
 import { isStopped, processesIn, serverPidFile, signal, spawnedPidFile } from './processes.mjs';
 import { hopeless, until } from './until.mjs';
 
+/** Beside three test files on a slow machine Elasticsearch has taken more than 120. */
+const READY_WITHIN_SECONDS = 300;
+
 /**
  * One server. All it knows is in `spec`, plain data that goes into stack.json, so any process can stop, kill and
  * start again a server that another process started.
@@ -36,7 +39,7 @@ export class Server {
     const { name, directory } = this.spec;
     const log = `${directory}/log`;
     if (this.pid === 0) await this.#spawn(log);
-    await until(`${name} ready`, 120, () => {
+    await until(`${name} ready`, READY_WITHIN_SECONDS, () => {
       if (this.pid === 0) throw hopeless(`${name} ended before it was ready: ${lastLines(log)}`);
       return this.#ready(this.spec);
     });

@@ -38,7 +38,10 @@ const ADMITTED_EXITS = new Set(['E2001', 'E3001', 'E4001']);
 export async function converge(options: RunOptions): Promise<Report> {
   const { perSecond = 300, print, seed } = options;
   const folder = mkdtempSync(join(tmpdir(), `sluice-converge-${seed}-`));
-  const world = await openWorld({ seed, perSecond, folder });
+  const world = await openWorld({ seed, perSecond, folder }).catch((error: unknown) => {
+    rmSync(folder, { recursive: true, force: true }); // there are no logs yet
+    throw error;
+  });
   let isRight = false;
   try {
     const run = new Run(options, world);

@@ -36,10 +36,25 @@ const DRAIN_MS = 5000;
 const REQUEST_MS = 5000;
 const PARTITIONS = 4;
 
-export async function openWorld({ folder, perSecond, seed }: WorldOptions): Promise<World> {
-  const windowMs = [500, 1000, 3000][seed % 3] as number;
+/** `start`: starts the servers; ours when it is not given. When something does not open, nothing of it stays open. */
+export async function openWorld(options: WorldOptions, start = startServers): Promise<World> {
   const links = await Promise.all([Links.open(), Links.open(), Links.open()]);
-  const servers = await startServers(links.map((one) => one.of('kafka').port));
+  try {
+    const servers = await start(links.map((one) => one.of('kafka').port));
+    try {
+      return await worldOf(options, links, servers);
+    } catch (error) {
+      await removeServers(servers);
+      throw error;
+    }
+  } catch (error) {
+    await closeAll(links); // or they would keep this process alive
+    throw error;
+  }
+}
+
+async function worldOf({ folder, perSecond, seed }: WorldOptions, links: Links[], servers: Servers): Promise<World> {
+  const windowMs = [500, 1000, 3000][seed % 3] as number;
   for (const [number, one] of links.entries()) one.connect(servers, number);
   const writer = await LoadWriter.open({
     brokers: servers.kafka.brokers,
@@ -87,8 +102,12 @@ export function keepServerLogs({ servers }: World, folder: string): void {
 export async function closeWorld({ instances, servers, watched }: World): Promise<void> {
   await Promise.all(instances.map((instance) => instance.end()));
   await watched.writer.close();
-  await Promise.all(instances.map(({ links }) => links.close()));
+  await closeAll(instances.map(({ links }) => links));
   await removeServers(servers);
+}
+
+async function closeAll(links: readonly Links[]): Promise<void> {
+  await Promise.all(links.map((one) => one.close()));
 }
 
 function configOf(links: Links, logPath: string, windowMs: number): Record<string, unknown> {
