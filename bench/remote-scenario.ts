@@ -2,12 +2,9 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { LoadShape } from './load.ts';
-import type { Places, ScenarioName } from './scenario.ts';
+import { PARTS, type Places, type ScenarioName } from './scenario.ts';
 import type { Order, Reply, Sample } from './scenario-process.ts';
 import { serviceFlags } from './service-flags.ts';
-
-/** Parts of the service, measured under its flags. What they are compared with runs as anybody runs it: under Node's defaults. */
-const PARTS: ReadonlySet<ScenarioName> = new Set(['intake', 'kafka-fold', 'buffered']);
 
 /** A scenario in its own process. One order at a time. */
 export class RemoteScenario {
@@ -25,7 +22,7 @@ export class RemoteScenario {
     loads: readonly LoadShape[],
     { places, pids }: { readonly places: Places; readonly pids: Readonly<Record<string, number>> },
   ): Promise<RemoteScenario> {
-    const flags = PARTS.has(name) ? serviceFlags() : [];
+    const flags = PARTS.includes(name) ? serviceFlags() : [];
     const child = fork(join(import.meta.dirname, 'scenario-process.ts'), [], { execArgv: ['--expose-gc', ...flags] });
     const remote = new RemoteScenario(name, child);
     try {

@@ -55,6 +55,9 @@ export type ScenarioName = (typeof SCENARIOS)[number];
 /** Other systems that do the work: measured only when they are asked for, since they have to be installed. */
 export const PEERS: readonly ScenarioName[] = ['bento', 'flink'];
 
+/** Parts of the service, measured under its flags. What they are compared with runs as anybody runs it: under Node's defaults. */
+export const PARTS: readonly ScenarioName[] = ['intake', 'kafka-fold', 'buffered'];
+
 /** The bare bulk client at each of its settings: which is best is seen in each round. */
 export const LIMITS: readonly ScenarioName[] = ['limit', 'limit-2x2000', 'limit-4x1000'];
 

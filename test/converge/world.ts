@@ -39,16 +39,13 @@ const PARTITIONS = 4;
 /** `start`: starts the servers; ours when it is not given. When something does not open, nothing of it stays open. */
 export async function openWorld(options: WorldOptions, start = startServers): Promise<World> {
   const links = await Promise.all([Links.open(), Links.open(), Links.open()]);
+  let servers: Servers | null = null;
   try {
-    const servers = await start(links.map((one) => one.of('kafka').port));
-    try {
-      return await worldOf(options, links, servers);
-    } catch (error) {
-      await removeServers(servers);
-      throw error;
-    }
+    servers = await start(links.map((one) => one.of('kafka').port));
+    return await worldOf(options, links, servers);
   } catch (error) {
     await closeAll(links); // or they would keep this process alive
+    if (servers !== null) await removeServers(servers);
     throw error;
   }
 }
